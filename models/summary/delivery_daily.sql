@@ -1,0 +1,241 @@
+/*---
+description = "Deliveries by day, customer state and category: one row per combination on which anything happened. Every measure is additive and stands on the day of its own event, so any roll-up is a plain sum."
+grain = ["date", "customer_state", "category"]
+write = "replace_days"
+partition = "month"
+columns = [
+  ["date", "DATE", "The day of the events counted."],
+  ["customer_state", "STRING", "State of the delivery address; unknown while the customer record is missing."],
+  ["category", "STRING", "Category of the order's main item; unknown while its product is missing, none without items."],
+  ["purchased", "BIGINT", "Orders bought on the day."],
+  ["price", "DECIMAL(22,2)", "Prices of the orders bought on the day, in reais, canceled ones included."],
+  ["freight_value", "DECIMAL(22,2)", "Freight of the orders bought on the day, in reais."],
+  ["canceled", "BIGINT", "Orders bought on the day that are now canceled."],
+  ["unavailable", "BIGINT", "Orders bought on the day that are now unavailable."],
+  ["approved", "BIGINT", "Orders whose payment was approved on the day."],
+  ["handed_over", "BIGINT", "Orders handed to the carrier on the day."],
+  ["handover_missed", "BIGINT", "Of handed_over: after the shipping limit."],
+  ["handling_seconds", "BIGINT", "Seconds from approval to hand-over, summed over handling_count."],
+  ["handling_count", "BIGINT", "Of handed_over: those with a handling time."],
+  ["delivered", "BIGINT", "Orders delivered on the day."],
+  ["delivered_late", "BIGINT", "Of delivered: after the promised day."],
+  ["delivery_seconds", "BIGINT", "Seconds from purchase to delivery, summed over delivery_count."],
+  ["delivery_count", "BIGINT", "Of delivered: those with a delivery time."],
+  ["delay_days", "BIGINT", "Days from the promised to the delivered date, summed over delivered; early ones are negative."],
+  ["transit_seconds", "BIGINT", "Seconds from hand-over to delivery, summed over transit_count."],
+  ["transit_count", "BIGINT", "Of delivered: those with a transit time."],
+  ["due", "BIGINT", "Orders promised for the day, canceled and unavailable ones excluded; 0 until the day has ended."],
+  ["due_missed", "BIGINT", "Of due: not delivered by the end of the day."],
+  ["reviews", "BIGINT", "Reviews created on the day; every review counts."],
+  ["review_score", "BIGINT", "Sum of the scores of reviews."],
+  ["month", "DATE", "First day of the month of date; the partition."],
+]
+checks = [
+  { kind = "unique" },
+  { kind = "not_null", columns = ["date", "customer_state", "category", "month"] },
+]
+---*/
+with deliveries as (
+  select
+    *,
+    cast(order_approved_at as date) as approved_date,
+    cast(order_delivered_carrier_date as date) as handed_over_date,
+    cast(order_delivered_customer_date as date) as delivered_date,
+    cast(order_estimated_delivery_date as date) as promised_date
+  from clean.deliveries
+),
+
+order_reviews as (
+  select order_id, review_score, cast(review_creation_date as date) as creation_date
+  from clean.order_reviews
+),
+
+as_of as (
+  select as_of from ops.as_of
+),
+
+reviews as (
+  select
+    order_reviews.creation_date,
+    order_reviews.review_score,
+    deliveries.customer_state,
+    deliveries.category
+  from order_reviews
+  inner join deliveries on order_reviews.order_id = deliveries.order_id
+),
+
+-- Each kind of event is summed on its own day first, so that only small results meet below.
+purchases as (
+  select
+    purchase_date as date,
+    customer_state,
+    category,
+    count(*) as purchased,
+    sum(price) as price,
+    sum(freight_value) as freight_value,
+    count(case when order_status = 'canceled' then 1 end) as canceled,
+    count(case when order_status = 'unavailable' then 1 end) as unavailable
+  from deliveries
+  group by purchase_date, customer_state, category
+),
+
+approvals as (
+  select
+    approved_date as date,
+    customer_state,
+    category,
+    count(*) as approved
+  from deliveries
+  where approved_date is not null
+  group by approved_date, customer_state, category
+),
+
+handovers as (
+  select
+    handed_over_date as date,
+    customer_state,
+    category,
+    count(*) as handed_over,
+    count(case when handover_missed then 1 end) as handover_missed,
+    sum(handling_seconds) as handling_seconds,
+    count(handling_seconds) as handling_count
+  from deliveries
+  where handed_over_date is not null
+  group by handed_over_date, customer_state, category
+),
+
+arrivals as (
+  select
+    delivered_date as date,
+    customer_state,
+    category,
+    count(*) as delivered,
+    count(case when is_late then 1 end) as delivered_late,
+    sum(delivery_seconds) as delivery_seconds,
+    count(delivery_seconds) as delivery_count,
+    sum(delay_days) as delay_days,
+    sum(transit_seconds) as transit_seconds,
+    count(transit_seconds) as transit_count
+  from deliveries
+  where delivered_date is not null
+  group by delivered_date, customer_state, category
+),
+
+-- A promise is due once its day has ended; closed orders owe nothing.
+promises as (
+  select
+    promised_date as date,
+    customer_state,
+    category,
+    count(*) as due,
+    count(case when delivered_date is null or delivered_date > promised_date then 1 end) as due_missed
+  from deliveries
+  cross join as_of
+  where order_status not in ('canceled', 'unavailable')
+    and promised_date < cast(as_of.as_of as date)
+  group by promised_date, customer_state, category
+),
+
+reviews_written as (
+  select
+    creation_date as date,
+    customer_state,
+    category,
+    count(*) as reviews,
+    sum(review_score) as review_score
+  from reviews
+  where creation_date is not null
+  group by creation_date, customer_state, category
+),
+
+-- One column for each measure; a stream that does not know it adds nothing.
+events as (
+  select
+    date, customer_state, category,
+    purchased, price, freight_value, canceled, unavailable,
+    0 as approved,
+    0 as handed_over, 0 as handover_missed, 0 as handling_seconds, 0 as handling_count,
+    0 as delivered, 0 as delivered_late, 0 as delivery_seconds, 0 as delivery_count, 0 as delay_days, 0 as transit_seconds, 0 as transit_count,
+    0 as due, 0 as due_missed,
+    0 as reviews, 0 as review_score
+  from purchases
+  union all
+  select
+    date, customer_state, category,
+    0, cast(0 as decimal(22, 2)), cast(0 as decimal(22, 2)), 0, 0,
+    approved,
+    0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0,
+    0, 0,
+    0, 0
+  from approvals
+  union all
+  select
+    date, customer_state, category,
+    0, cast(0 as decimal(22, 2)), cast(0 as decimal(22, 2)), 0, 0,
+    0,
+    handed_over, handover_missed, handling_seconds, handling_count,
+    0, 0, 0, 0, 0, 0, 0,
+    0, 0,
+    0, 0
+  from handovers
+  union all
+  select
+    date, customer_state, category,
+    0, cast(0 as decimal(22, 2)), cast(0 as decimal(22, 2)), 0, 0,
+    0,
+    0, 0, 0, 0,
+    delivered, delivered_late, delivery_seconds, delivery_count, delay_days, transit_seconds, transit_count,
+    0, 0,
+    0, 0
+  from arrivals
+  union all
+  select
+    date, customer_state, category,
+    0, cast(0 as decimal(22, 2)), cast(0 as decimal(22, 2)), 0, 0,
+    0,
+    0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0,
+    due, due_missed,
+    0, 0
+  from promises
+  union all
+  select
+    date, customer_state, category,
+    0, cast(0 as decimal(22, 2)), cast(0 as decimal(22, 2)), 0, 0,
+    0,
+    0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0,
+    0, 0,
+    reviews, review_score
+  from reviews_written
+)
+
+select
+  date,
+  customer_state,
+  category,
+  cast(coalesce(sum(purchased), 0) as bigint) as purchased,
+  cast(coalesce(sum(price), 0) as decimal(22, 2)) as price,
+  cast(coalesce(sum(freight_value), 0) as decimal(22, 2)) as freight_value,
+  cast(coalesce(sum(canceled), 0) as bigint) as canceled,
+  cast(coalesce(sum(unavailable), 0) as bigint) as unavailable,
+  cast(coalesce(sum(approved), 0) as bigint) as approved,
+  cast(coalesce(sum(handed_over), 0) as bigint) as handed_over,
+  cast(coalesce(sum(handover_missed), 0) as bigint) as handover_missed,
+  cast(coalesce(sum(handling_seconds), 0) as bigint) as handling_seconds,
+  cast(coalesce(sum(handling_count), 0) as bigint) as handling_count,
+  cast(coalesce(sum(delivered), 0) as bigint) as delivered,
+  cast(coalesce(sum(delivered_late), 0) as bigint) as delivered_late,
+  cast(coalesce(sum(delivery_seconds), 0) as bigint) as delivery_seconds,
+  cast(coalesce(sum(delivery_count), 0) as bigint) as delivery_count,
+  cast(coalesce(sum(delay_days), 0) as bigint) as delay_days,
+  cast(coalesce(sum(transit_seconds), 0) as bigint) as transit_seconds,
+  cast(coalesce(sum(transit_count), 0) as bigint) as transit_count,
+  cast(coalesce(sum(due), 0) as bigint) as due,
+  cast(coalesce(sum(due_missed), 0) as bigint) as due_missed,
+  cast(coalesce(sum(reviews), 0) as bigint) as reviews,
+  cast(coalesce(sum(review_score), 0) as bigint) as review_score,
+  trunc(date, 'MM') as month
+from events
+group by date, customer_state, category
