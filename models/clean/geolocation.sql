@@ -19,34 +19,39 @@ with geolocation as (
   select * from landing.geolocation
 ),
 
--- The box around Brazil: what lies outside is a typing mistake of the source.
-inside_brazil as (
-  select
-    geolocation_zip_code_prefix as zip_code_prefix,
-    geolocation_lat as latitude,
-    geolocation_lng as longitude,
-    _drop
-  from geolocation
-  where geolocation_lat between -33.76 and 5.28
-    and geolocation_lng between -73.99 and -34.79
+-- One snapshot, one drop: found once, not carried through the million points.
+newest as (
+  select max(_drop) as _drop from geolocation
 ),
 
+-- The box around Brazil: what lies outside is a typing mistake of the source.
 -- The same point comes many times under several spellings of its city; it counts once.
 points as (
   select
+    geolocation_zip_code_prefix as zip_code_prefix,
+    geolocation_lat as latitude,
+    geolocation_lng as longitude
+  from geolocation
+  where geolocation_lat between -33.76 and 5.28
+    and geolocation_lng between -73.99 and -34.79
+  group by geolocation_zip_code_prefix, geolocation_lat, geolocation_lng
+),
+
+medians as (
+  select
     zip_code_prefix,
-    latitude,
-    longitude,
-    max(_drop) as _drop
-  from inside_brazil
-  group by zip_code_prefix, latitude, longitude
+    median(latitude) as latitude,
+    median(longitude) as longitude,
+    count(*) as n_points
+  from points
+  group by zip_code_prefix
 )
 
 select
-  zip_code_prefix,
-  median(latitude) as latitude,
-  median(longitude) as longitude,
-  count(*) as n_points,
-  max(_drop) as _drop
-from points
-group by zip_code_prefix
+  medians.zip_code_prefix,
+  medians.latitude,
+  medians.longitude,
+  medians.n_points,
+  newest._drop
+from medians
+cross join newest

@@ -36,7 +36,7 @@ select
   products.product_name_length,
   products.product_description_length,
   products.product_photos_qty,
-  nullif(products.product_weight_g, 0) as product_weight_g,
+  cast(nullif(products.product_weight_g, 0) as int) as product_weight_g,
   products.product_length_cm,
   products.product_height_cm,
   products.product_width_cm,
