@@ -51,6 +51,7 @@ impl RawTable {
             let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
             let mut fields = Vec::new();
             split_fields(text, &mut fields);
+            fields.retain(|_| !without_line_end(text).is_empty());
             fields.iter().map(|field| String::from_utf8_lossy(&unquote(field)).trim().to_owned()).collect()
         };
         let lacks = |name: &&&str| !columns.iter().any(|column| column == **name);
