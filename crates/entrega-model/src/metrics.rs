@@ -167,7 +167,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "mean_delivery_days",
-        label: "Mean delivery time",
+        label: "Delivery time, mean",
         formula: mean_days("delivery_seconds", "delivery_count"),
         unit: Unit::Days,
         good: Good::Down,
@@ -176,7 +176,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         name: "p90_delivery_days",
-        label: "90th percentile delivery time",
+        label: "Delivery time, p90",
         formula: Formula::DeliveryDaysQuantile { level: 0.9 },
         unit: Unit::Days,
         good: Good::Down,

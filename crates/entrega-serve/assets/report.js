@@ -21,6 +21,7 @@
   const style = { fontFamily: "inherit", fontSize: "11.5px", background: "transparent", fontVariantNumeric: "tabular-nums" };
 
   function spark(element) {
+    if (!element.clientWidth) return;
     const { days, low, high, tone } = data.sparks[element.dataset.spark];
     const points = days.map((value, index) => ({ index, value }));
     const seen = points.filter((point) => point.value !== null);
@@ -88,7 +89,7 @@
       width, height: width * 1.43, margin: 1, style, axis: null, padding: 0.05,
       x: { type: "band", domain: d3.range(6) }, y: { type: "band", domain: d3.range(9) },
       marks: [
-        Plot.cell(rows, { ...at, fill, rx: 4, title: (tile) => tile.delivered
+        Plot.cell(rows, { ...at, fill, rx: 4, stroke: "var(--line)", title: (tile) => tile.delivered
           ? `${tile.name}: ${thousands(tile.late)} late of ${thousands(tile.delivered)} deliveries (${units.share(tile.rate)}), ${tile.above > 0 ? "+" : ""}${tile.above} against the average`
           : `${tile.name}: no deliveries` }),
         Plot.text(rows, { ...at, text: "code", dy: -14, fontWeight: 700, fontSize: 11.5, fill: ink }),
@@ -109,7 +110,7 @@
       const key = d3.create("svg:g").attr("transform", `translate(${width * 0.55},${height * 0.69})`);
       fills.forEach((fill, row) => {
         key.append("rect").attr("y", row * 18).attr("width", 14).attr("height", 13).attr("rx", 2).attr("fill", fill).attr("stroke", "var(--line)");
-        key.append("text").attr("x", 21).attr("y", row * 18 + 10.5).attr("fill", "currentColor").text(labels[row]);
+        key.append("text").attr("x", 21).attr("y", row * 18 + 10.5).attr("fill", "currentColor").attr("text-anchor", "start").text(labels[row]);
       });
       return key.node();
     };

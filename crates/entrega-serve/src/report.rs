@@ -75,7 +75,9 @@ pub enum ReportError {
         as_of: chrono::NaiveDateTime,
     },
     /// The wanted day lies outside the data.
-    #[error("there is nothing to report on {date}: the lake holds days from {first} to {last}\nhint: leave out the date for the last full day")]
+    #[error(
+        "there is nothing to report on {date}: the lake holds days from {first} to {last}\nhint: leave out the date for the last full day"
+    )]
     UnknownDay {
         /// The wanted day.
         date: NaiveDate,
@@ -85,7 +87,9 @@ pub enum ReportError {
         last: NaiveDate,
     },
     /// A query failed.
-    #[error("asking for {what} failed: {error}\nhint: the report reads summary.* and clean.*; `entrega tables` shows whether they are there")]
+    #[error(
+        "asking for {what} failed: {error}\nhint: the report reads summary.* and clean.*; `entrega tables` shows whether they are there"
+    )]
     Query {
         /// What was asked for.
         what: &'static str,
@@ -93,7 +97,9 @@ pub enum ReportError {
         error: QueryError,
     },
     /// An answer has another shape than expected.
-    #[error("the answer on {what} cannot be read in column {column}: {message}\nhint: a table was made by another version of entrega; run `entrega run all`")]
+    #[error(
+        "the answer on {what} cannot be read in column {column}: {message}\nhint: a table was made by another version of entrega; run `entrega run all`"
+    )]
     Unreadable {
         /// What was asked for.
         what: &'static str,
@@ -118,7 +124,9 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
         .filter_map(|row| Some((purchases.date("date", row)?, purchases.number("purchased", row)?)))
         .collect();
     let no_day = ReportError::NoDay { as_of: lake.as_of };
-    let Some(begins) = purchases.keys().next().copied() else { return Err(no_day) };
+    let Some(begins) = purchases.keys().next().copied() else {
+        return Err(no_day);
+    };
     let date = match options.date {
         Some(date) => date,
         None => dates::default_date(&purchases, lake.as_of).ok_or(no_day)?,
@@ -141,7 +149,11 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
     let history = History::new(begins, &measures, &delivery_days, &standing)?;
     if date < begins || !(history.knows(date) || purchases.range(date..).next().is_some()) {
         let last = purchases.keys().next_back().copied().unwrap_or(begins);
-        return Err(ReportError::UnknownDay { date, first: begins, last });
+        return Err(ReportError::UnknownDay {
+            date,
+            first: begins,
+            last,
+        });
     }
     let breakdowns = [
         Breakdown::new(By::State, &states),
@@ -156,7 +168,9 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
     let csv_name = format!("late_to_carrier_{date}.csv");
     let data = trends::chart_data(&history, &span, &figures, &breakdowns[0]);
 
-    let sources = Sources { versions: source.table_versions() };
+    let sources = Sources {
+        versions: source.table_versions(),
+    };
     let page = Page {
         title: format!("Delivery report {}", format::long_date(date)),
         headline: headline.clone(),
@@ -170,7 +184,11 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
         headline_source: sources.headline(&figures),
         trends: trends::trends(&history, &span),
         trends_source: sources.trends(&questions),
-        sections: breakdowns.iter().zip(&questions.breakdowns).map(|(breakdown, sql)| sources.section(breakdown, sql, date)).collect(),
+        sections: breakdowns
+            .iter()
+            .zip(&questions.breakdowns)
+            .map(|(breakdown, sql)| sources.section(breakdown, sql, date))
+            .collect(),
         late_items: sources.late_items(&items, &questions.items, date),
         csv_name: csv_name.clone(),
         definitions: METRICS
@@ -185,11 +203,21 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
         figures,
     };
     let html = page::render(&page, &data)?;
-    Ok(Report { date, headline, figures: page.figures, html, late_to_carrier_csv: late_items::csv(&items), csv_name })
+    Ok(Report {
+        date,
+        headline,
+        figures: page.figures,
+        html,
+        late_to_carrier_csv: late_items::csv(&items),
+        csv_name,
+    })
 }
 
 async fn ask(source: &dyn QuerySource, what: &'static str, sql: &str) -> Result<Rows, ReportError> {
-    let batches = source.query(sql).await.map_err(|error| ReportError::Query { what, error })?;
+    let batches = source
+        .query(sql)
+        .await
+        .map_err(|error| ReportError::Query { what, error })?;
     Rows::new(&batches, what)
 }
 
@@ -218,17 +246,31 @@ fn badge(source: &dyn QuerySource) -> QualityBadge {
     let (level, facts) = source.quality().verdict();
     let summary = match level {
         QualityLevel::Good => "Data complete, all checks passed".to_owned(),
-        QualityLevel::Notice => format!("Data complete, {}", if facts.len() > 2 { "with notices" } else { "with a notice" }),
+        QualityLevel::Notice => format!(
+            "Data complete, {}",
+            if facts.len() > 2 {
+                "with notices"
+            } else {
+                "with a notice"
+            }
+        ),
         QualityLevel::Bad => format!("Data in doubt: {}", facts.first().map_or("", String::as_str)),
     };
-    QualityBadge { level: level.name(), summary, facts }
+    QualityBadge {
+        level: level.name(),
+        summary,
+        facts,
+    }
 }
 
 fn note(lake: &LakeFacts, date: NaiveDate) -> String {
     if dates::has_ended(date, lake.as_of) {
         String::new()
     } else {
-        format!("{} had not ended when this report was made; its figures will still grow.", format::long_date(date))
+        format!(
+            "{} had not ended when this report was made; its figures will still grow.",
+            format::long_date(date)
+        )
     }
 }
 
@@ -239,7 +281,9 @@ struct Sources {
 
 impl Sources {
     fn table(&self, name: &str) -> String {
-        self.versions.get(name).map_or_else(|| name.to_owned(), |version| format!("{name} version {version}"))
+        self.versions
+            .get(name)
+            .map_or_else(|| name.to_owned(), |version| format!("{name} version {version}"))
     }
 
     /// The source of some queries: every table that they name.
@@ -255,21 +299,39 @@ impl Sources {
             "clean.products",
         ];
         let used = |name: &str| {
-            queries.iter().any(|(_, sql)| sql.split(|c: char| c.is_whitespace()).any(|word| word == name))
+            queries
+                .iter()
+                .any(|(_, sql)| sql.split(|c: char| c.is_whitespace()).any(|word| word == name))
         };
-        let tables = known.into_iter().filter(|name| used(name)).map(|name| self.table(name)).collect();
-        Source { tables, queries: queries.into_iter().map(|(of, sql)| Query { of, sql }).collect() }
+        let tables = known
+            .into_iter()
+            .filter(|name| used(name))
+            .map(|name| self.table(name))
+            .collect();
+        Source {
+            tables,
+            queries: queries.into_iter().map(|(of, sql)| Query { of, sql }).collect(),
+        }
     }
 
     fn headline(&self, figures: &[Figure]) -> Source {
-        self.of(figures.iter().map(|figure| (figure.label.to_owned(), figure.sql.clone())).collect())
+        self.of(figures
+            .iter()
+            .map(|figure| (figure.label.to_owned(), figure.sql.clone()))
+            .collect())
     }
 
     fn trends(&self, questions: &Questions) -> Source {
         self.of(vec![
-            ("Measures by day; the definitions at the end say how a metric follows".to_owned(), questions.measures.clone()),
+            (
+                "Measures by day; the definitions at the end say how a metric follows".to_owned(),
+                questions.measures.clone(),
+            ),
             ("Delivery days by day".to_owned(), questions.delivery_days.clone()),
-            ("Open orders at the end of each day".to_owned(), questions.standing.clone()),
+            (
+                "Open orders at the end of each day".to_owned(),
+                questions.standing.clone(),
+            ),
         ])
     }
 
@@ -295,7 +357,7 @@ impl Sources {
         Section {
             id,
             title: title.to_owned(),
-            explanation: String::new(),
+            standout: breakdown.standout(),
             caption: format!(
                 "Deliveries from {window} by {what}; {} deliveries, {} of them late. Sorted by late deliveries above average.",
                 format::decimal(delivered, 0),
@@ -311,10 +373,16 @@ impl Sources {
         Section {
             id: "late-items",
             title: "Items late to the carrier".to_owned(),
-            explanation: String::new(),
+            standout: String::new(),
             caption: match count {
-                0 => format!("No item was handed to the carrier after its shipping limit on {}.", format::short_date(date)),
-                1 => format!("1 item was handed to the carrier after its shipping limit on {}.", format::short_date(date)),
+                0 => format!(
+                    "No item was handed to the carrier after its shipping limit on {}.",
+                    format::short_date(date)
+                ),
+                1 => format!(
+                    "1 item was handed to the carrier after its shipping limit on {}.",
+                    format::short_date(date)
+                ),
                 _ => format!(
                     "{count} items were handed to the carrier after their shipping limit on {}; the latest first.",
                     format::short_date(date)

@@ -10,14 +10,13 @@ use chrono::NaiveDate;
 use entrega_model::metrics::{days_between, metric};
 use serde::Serialize;
 
-use super::{
-    format,
-    history::back,
-    rows::Rows,
-};
+use super::{format, history::back, rows::Rows};
 
 /// The length of the window, in days, the report's day included.
 pub(super) const WINDOW: i64 = 28;
+
+/// Groups that contribute less than this stay out of the tables (but for the first three).
+const NOTEWORTHY: f64 = 0.5;
 
 /// What a breakdown is by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,7 @@ impl By {
     /// The metrics shown besides the late rate.
     fn metrics(self) -> &'static [&'static str] {
         match self {
-            Self::State => &["mean_delivery_days", "review_score"],
+            Self::State => &["mean_delivery_days"],
             Self::Category => &["missed_handover_share", "review_score"],
             Self::Seller => &["missed_handover_share", "mean_handling_days", "review_score", "revenue"],
             Self::Route => &["missed_handover_share", "mean_transit_days"],
@@ -67,12 +66,20 @@ impl By {
             back(date, WINDOW - 1)
         );
         let mut measures = vec!["delivered", "delivered_late"];
-        for measure in self.metrics().iter().filter_map(|name| metric(name)).flat_map(|metric| metric.formula.measures()) {
+        for measure in self
+            .metrics()
+            .iter()
+            .filter_map(|name| metric(name))
+            .flat_map(|metric| metric.formula.measures())
+        {
             if !measures.contains(&measure) {
                 measures.push(measure);
             }
         }
-        let sums = measures.iter().map(|name| format!(",\n  sum({name}) as {name}")).collect::<String>();
+        let sums = measures
+            .iter()
+            .map(|name| format!(",\n  sum({name}) as {name}"))
+            .collect::<String>();
         let grouped = format!(
             "select {keys}, {part} as part{sums}\nfrom {}\nwhere {}\ngroup by {keys}, {part}",
             self.table(),
@@ -132,9 +139,15 @@ impl Breakdown {
     pub fn new(by: By, rows: &Rows) -> Self {
         let mut groups: BTreeMap<Vec<String>, Group> = BTreeMap::new();
         for row in 0..rows.len {
-            let keys: Vec<String> =
-                by.keys().iter().map(|key| rows.text(key, row).unwrap_or("unknown").to_owned()).collect();
-            let group = groups.entry(keys.clone()).or_insert_with(|| Group { keys, ..Group::default() });
+            let keys: Vec<String> = by
+                .keys()
+                .iter()
+                .map(|key| rows.text(key, row).unwrap_or("unknown").to_owned())
+                .collect();
+            let group = groups.entry(keys.clone()).or_insert_with(|| Group {
+                keys,
+                ..Group::default()
+            });
             let number = |name: &str| rows.number(name, row).unwrap_or(0.0);
             let deliveries = (number("delivered"), number("delivered_late"));
             let part = rows.text("part", row).unwrap_or_default();
@@ -145,8 +158,15 @@ impl Breakdown {
             if part == "day" {
                 group.day = deliveries;
             }
-            for measure in
-                ["delivered", "delivered_late"].into_iter().chain(by.metrics().iter().filter_map(|name| metric(name)).flat_map(|metric| metric.formula.measures())).collect::<std::collections::BTreeSet<_>>()
+            for measure in ["delivered", "delivered_late"]
+                .into_iter()
+                .chain(
+                    by.metrics()
+                        .iter()
+                        .filter_map(|name| metric(name))
+                        .flat_map(|metric| metric.formula.measures()),
+                )
+                .collect::<std::collections::BTreeSet<_>>()
             {
                 *group.sums.entry(measure.to_owned()).or_default() += number(measure);
             }
@@ -158,7 +178,11 @@ impl Breakdown {
         let total: f64 = groups.iter().map(Group::delivered).sum();
         let late: f64 = groups.iter().map(Group::late).sum();
         let rate = if total > 0.0 { late / total } else { 0.0 };
-        groups.sort_by(|a, b| b.contribution(rate).total_cmp(&a.contribution(rate)).then_with(|| a.keys.cmp(&b.keys)));
+        groups.sort_by(|a, b| {
+            b.contribution(rate)
+                .total_cmp(&a.contribution(rate))
+                .then_with(|| a.keys.cmp(&b.keys))
+        });
         Self { by, groups, rate }
     }
 }
@@ -194,23 +218,65 @@ pub(super) struct Cell {
 }
 
 pub(super) fn text(text: impl Into<String>) -> Cell {
-    Cell { text: text.into(), ..Cell::default() }
+    Cell {
+        text: text.into(),
+        ..Cell::default()
+    }
 }
 
 pub(super) fn columns(heads: &[(&str, bool)]) -> Vec<Column> {
-    heads.iter().map(|(label, numeric)| Column { label: (*label).to_owned(), numeric: *numeric }).collect()
+    heads
+        .iter()
+        .map(|(label, numeric)| Column {
+            label: (*label).to_owned(),
+            numeric: *numeric,
+        })
+        .collect()
 }
 
 impl Breakdown {
-    /// The `limit` groups that contribute most, as a table.
+    /// The group that stands out, in a sentence; empty when none does.
+    pub fn standout(&self) -> String {
+        let Some(group) = self.groups.first().filter(|group| group.contribution(self.rate) >= 3.0) else {
+            return String::new();
+        };
+        let share = |(delivered, late): (f64, f64)| format::percent(late / delivered);
+        let before = if group.before.0 > 0.0 {
+            format!(
+                ", after {} of {} in the 28 days before",
+                share(group.before),
+                format::decimal(group.before.0, 0)
+            )
+        } else {
+            String::new()
+        };
+        let name = self.name(group);
+        let name = match (name.title.is_empty(), name.small.is_empty()) {
+            (false, true) => name.title,
+            (_, false) => format!("Seller {} ({})", name.text, name.small),
+            (true, true) => name.text,
+        };
+        format!(
+            "{name} stands out: {} of {} deliveries were late ({}{before}), {} more than the network average would give.",
+            format::decimal(group.late(), 0),
+            format::decimal(group.delivered(), 0),
+            share((group.delivered(), group.late())),
+            format::decimal(group.contribution(self.rate), 0),
+        )
+    }
+
+    /// The groups that contribute most, `limit` at the most, as a table.
     pub fn table(&self, limit: usize) -> Table {
         let mut heads = vec![
-            (match self.by {
-                By::State => "State",
-                By::Category => "Category",
-                By::Seller => "Seller",
-                By::Route => "Route, from – to",
-            }, false),
+            (
+                match self.by {
+                    By::State => "State",
+                    By::Category => "Category",
+                    By::Seller => "Seller",
+                    By::Route => "Route, from – to",
+                },
+                false,
+            ),
             ("Late above average", true),
             ("Late", true),
             ("Deliveries", true),
@@ -225,9 +291,24 @@ impl Breakdown {
             "review_score" => ("Review score", true),
             _ => ("Revenue", true),
         }));
-        let most = self.groups.iter().map(|group| group.contribution(self.rate).abs()).fold(1e-9, f64::max);
-        let rows = self.groups.iter().take(limit).map(|group| self.row(group, most)).collect();
-        let rest = self.groups.get(limit..).unwrap_or_default();
+        let most = self
+            .groups
+            .iter()
+            .map(|group| group.contribution(self.rate).abs())
+            .fold(1e-9, f64::max);
+        let above = self
+            .groups
+            .iter()
+            .filter(|group| group.contribution(self.rate) >= NOTEWORTHY)
+            .count();
+        let shown = above.clamp(3, limit).min(self.groups.len());
+        let rows = self
+            .groups
+            .iter()
+            .take(shown)
+            .map(|group| self.row(group, most))
+            .collect();
+        let rest = self.groups.get(shown..).unwrap_or_default();
         let rest = if rest.is_empty() {
             String::new()
         } else {
@@ -235,13 +316,17 @@ impl Breakdown {
             let late: f64 = rest.iter().map(Group::late).sum();
             format!(
                 "The other {} together: {} late of {} deliveries ({}).",
-                rest.len(),
+                format::decimal(count(rest.len()), 0),
                 format::decimal(late, 0),
                 format::decimal(delivered, 0),
                 format::percent(if delivered > 0.0 { late / delivered } else { 0.0 })
             )
         };
-        Table { columns: columns(&heads), rows, rest }
+        Table {
+            columns: columns(&heads),
+            rows,
+            rest,
+        }
     }
 
     fn row(&self, group: &Group, most: f64) -> Vec<Cell> {
@@ -249,7 +334,11 @@ impl Breakdown {
         let (before_delivered, before_late) = group.before;
         let before = if before_delivered > 0.0 {
             let small = format!("of {}", format::decimal(before_delivered, 0));
-            Cell { text: format::percent(before_late / before_delivered), small, ..Cell::default() }
+            Cell {
+                text: format::percent(before_late / before_delivered),
+                small,
+                ..Cell::default()
+            }
         } else {
             text("–")
         };
@@ -276,7 +365,11 @@ impl Breakdown {
                 (Some(_), Some(base)) => format!("of {}", format::decimal(base, 0)),
                 _ => String::new(),
             };
-            cells.push(Cell { text: format::figure(value, metric.unit), small, ..Cell::default() });
+            cells.push(Cell {
+                text: format::figure(value, metric.unit),
+                small,
+                ..Cell::default()
+            });
         }
         cells
     }
@@ -284,7 +377,7 @@ impl Breakdown {
     fn name(&self, group: &Group) -> Cell {
         let key = |index: usize| group.keys.get(index).map_or("", String::as_str);
         match self.by {
-            By::State => Cell { text: format::state_name(key(0)).to_owned(), small: key(0).to_owned(), ..Cell::default() },
+            By::State => text(format::state_name(key(0))),
             By::Category => text(format::category_name(key(0))),
             By::Seller => Cell {
                 text: short_id(key(0)),
@@ -299,6 +392,11 @@ impl Breakdown {
             },
         }
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a number of groups")]
+fn count(number: usize) -> f64 {
+    number as f64
 }
 
 /// The first eight characters of an id; the whole stands in the cell's title.
@@ -317,14 +415,20 @@ mod tests {
             ..Group::default()
         };
         let (large, small) = (group(100.0, 15.0), group(2.0, 1.0));
-        assert!(large.contribution(0.1) > small.contribution(0.1), "a rate of one in two says little of two deliveries");
+        assert!(
+            large.contribution(0.1) > small.contribution(0.1),
+            "a rate of one in two says little of two deliveries"
+        );
         assert!(group(100.0, 5.0).contribution(0.1) < 0.0);
     }
 
     #[test]
     fn one_query_asks_for_the_day_the_window_and_the_one_before() {
         let sql = By::Route.sql("2018-08-23".parse().unwrap());
-        assert!(sql.contains("date between date '2018-06-29' and date '2018-08-23'"), "{sql}");
+        assert!(
+            sql.contains("date between date '2018-06-29' and date '2018-08-23'"),
+            "{sql}"
+        );
         assert!(sql.contains("date >= date '2018-07-27' then 'window'"), "{sql}");
     }
 }

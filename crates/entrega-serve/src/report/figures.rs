@@ -59,8 +59,10 @@ pub struct Figure {
 pub struct Comparison {
     /// Which time.
     pub label: String,
-    /// The figure then, with its base.
+    /// The figure then.
     pub text: String,
+    /// The number it rests on (`of 7,376`); empty for plain counts.
+    pub out_of: String,
     /// How far the day is from it, with its sign.
     pub change: String,
 }
@@ -84,18 +86,26 @@ fn figure(metric: &'static Metric, companion: Option<(&str, &str)>, history: &Hi
     let today = history.on(metric, span.date);
     let spark = history.series(metric, back(span.date, 28), span.date);
     let before = days_before(history, span.date);
-    let mean = before.map(|(first, last, _)| history.reading(metric, first, last)).unwrap_or_default();
+    let mean = before
+        .map(|(first, last, _)| history.reading(metric, first, last))
+        .unwrap_or_default();
     let (tone, remark) = tone(metric, today.value, &spark[..spark.len() - 1]);
 
     let mut comparisons = Vec::new();
     if back(span.date, 1) >= history.begins {
-        comparisons.push(compare("Day before".to_owned(), metric, today, history.on(metric, back(span.date, 1)), false));
+        comparisons.push(compare(
+            "Day before".to_owned(),
+            metric,
+            today,
+            history.on(metric, back(span.date, 1)),
+            false,
+        ));
     }
     if let Some((_, _, days)) = before {
         comparisons.push(compare(format!("{days}-day mean"), metric, today, mean, true));
     }
     if span.last_year >= history.begins && history.knows(span.last_year) {
-        let label = span.last_year.format("%a %-d %b %Y").to_string();
+        let label = format::short_date(span.last_year);
         comparisons.push(compare(label, metric, today, history.on(metric, span.last_year), false));
     }
 
@@ -115,12 +125,22 @@ fn figure(metric: &'static Metric, companion: Option<(&str, &str)>, history: &Hi
     }
 }
 
-fn out_of(metric: &Metric, today: Reading, companion: Option<(&str, &str)>, history: &History, date: NaiveDate) -> String {
+fn out_of(
+    metric: &Metric,
+    today: Reading,
+    companion: Option<(&str, &str)>,
+    history: &History,
+    date: NaiveDate,
+) -> String {
     if let Some(base) = today.base {
         return format!("{} {}", format::decimal(base, 0), metric.base);
     }
-    let Some((name, word)) = companion else { return String::new() };
-    let total = entrega_model::metrics::metric(name).and_then(|metric| history.on(metric, date).value).unwrap_or(0.0);
+    let Some((name, word)) = companion else {
+        return String::new();
+    };
+    let total = entrega_model::metrics::metric(name)
+        .and_then(|metric| history.on(metric, date).value)
+        .unwrap_or(0.0);
     if total <= 0.0 {
         return format!("of 0 {word}");
     }
@@ -129,21 +149,35 @@ fn out_of(metric: &Metric, today: Reading, companion: Option<(&str, &str)>, hist
 }
 
 fn compare(label: String, metric: &Metric, now: Reading, then: Reading, is_mean: bool) -> Comparison {
-    let mut text = if is_mean { format::mean(then.value, metric.unit) } else { format::figure(then.value, metric.unit) };
+    let mut out_of = String::new();
+    let text = if is_mean {
+        format::mean(then.value, metric.unit)
+    } else {
+        format::figure(then.value, metric.unit)
+    };
     if let (Some(base), Some(_)) = (then.base, then.value) {
-        text.push_str(&format!(" of {}", format::decimal(base, 0)));
+        out_of = format!("of {}", format::decimal(base, 0));
     }
     let change = match (now.value, then.value) {
         (Some(now), Some(then)) => format::change(now, then, metric.unit),
         _ => String::new(),
     };
-    Comparison { label, text, change }
+    Comparison {
+        label,
+        text,
+        out_of,
+        change,
+    }
 }
 
 /// Whether the day lies outside the middle 80 % of the days before it, and which kind of news that is.
 fn tone(metric: &Metric, today: Option<f64>, before: &[Option<f64>]) -> (&'static str, String) {
-    let Some((low, high)) = usual_range(before) else { return ("", String::new()) };
-    let Some(today) = today.filter(|today| *today < low || *today > high) else { return ("", String::new()) };
+    let Some((low, high)) = usual_range(before) else {
+        return ("", String::new());
+    };
+    let Some(today) = today.filter(|today| *today < low || *today > high) else {
+        return ("", String::new());
+    };
     let tone = match (metric.good, today > high) {
         (Good::Up, true) | (Good::Down, false) => "better",
         (Good::Up, false) | (Good::Down, true) => "worse",
@@ -180,17 +214,29 @@ mod tests {
         let on_time = metric("on_time_rate").unwrap();
         assert_eq!(tone(on_time, Some(0.91), &days), ("", String::new()));
         assert_eq!(tone(on_time, Some(0.80), &days), ("worse", "unusually low".to_owned()));
-        assert_eq!(tone(metric("late_deliveries").unwrap(), Some(5.0), &days), ("worse", "unusually high".to_owned()));
+        assert_eq!(
+            tone(metric("late_deliveries").unwrap(), Some(5.0), &days),
+            ("worse", "unusually high".to_owned())
+        );
         assert_eq!(tone(metric("deliveries").unwrap(), Some(5.0), &days).0, "different");
     }
 
     #[test]
     fn a_comparison_names_the_number_behind_a_rate() {
         let on_time = metric("on_time_rate").unwrap();
-        let now = Reading { value: Some(0.912), base: Some(318.0) };
-        let then = Reading { value: Some(0.926), base: Some(9_000.0) };
+        let now = Reading {
+            value: Some(0.912),
+            base: Some(318.0),
+        };
+        let then = Reading {
+            value: Some(0.926),
+            base: Some(9_000.0),
+        };
         let comparison = compare("28-day mean".to_owned(), on_time, now, then, true);
-        assert_eq!(comparison.text, "92.6\u{202f}% of 9,000");
+        assert_eq!(
+            (comparison.text.as_str(), comparison.out_of.as_str()),
+            ("92.6\u{202f}%", "of 9,000")
+        );
         assert_eq!(comparison.change, "\u{2212}1.4\u{202f}pts");
     }
 }

@@ -7,9 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike as _, NaiveDate, TimeDelta};
-use entrega_model::metrics::{
-    Formula, METRICS, Metric, days_between, delivery_days_quantile, open_orders_statement,
-};
+use entrega_model::metrics::{Formula, METRICS, Metric, days_between, delivery_days_quantile, open_orders_statement};
 
 use super::{ReportError, rows::Rows};
 
@@ -34,9 +32,13 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// 90 days of trends, 28 days before the first of the last 28, and the day a year ago.
+    /// 90 days of trends, the 6 before them that a mean over 7 days needs, and the day a year ago.
     pub fn of(date: NaiveDate) -> Self {
-        Self { date, first: back(date, 117), last_year: back(date, 364) }
+        Self {
+            date,
+            first: back(date, 95),
+            last_year: back(date, 364),
+        }
     }
 }
 
@@ -57,8 +59,14 @@ pub(super) struct History {
 
 /// The measures of each day.
 pub(super) fn measures_sql(span: &Span) -> String {
-    let sums = all_measures().iter().map(|name| format!(",\n  sum({name}) as {name}")).collect::<String>();
-    format!("select date{sums}\nfrom summary.delivery_daily\nwhere {}\ngroup by date", wanted_days(span))
+    let sums = all_measures()
+        .iter()
+        .map(|name| format!(",\n  sum({name}) as {name}"))
+        .collect::<String>();
+    format!(
+        "select date{sums}\nfrom summary.delivery_daily\nwhere {}\ngroup by date",
+        wanted_days(span)
+    )
 }
 
 /// The delivery days of each day.
@@ -72,8 +80,8 @@ pub(super) fn delivery_days_sql(span: &Span) -> String {
 
 /// The open orders of each of the last 90 days and of the day a year ago.
 pub(super) fn standing_sql(span: &Span) -> String {
-    let mut days: Vec<_> = (0..90).map(|day| back(span.date, day)).collect();
-    days.push(span.last_year);
+    let mut days = vec![span.last_year];
+    days.extend(span.first.iter_days().take_while(|day| *day <= span.date));
     open_orders_statement(&days, &standing_aggregates())
 }
 
@@ -97,7 +105,10 @@ fn all_measures() -> BTreeSet<&'static str> {
 impl History {
     /// Puts the three answers together.
     pub fn new(begins: NaiveDate, measures: &Rows, delivery_days: &Rows, standing: &Rows) -> Result<Self, ReportError> {
-        let mut history = Self { begins, ..Self::default() };
+        let mut history = Self {
+            begins,
+            ..Self::default()
+        };
         for row in 0..measures.len {
             let sums = all_measures()
                 .into_iter()
@@ -109,7 +120,12 @@ impl History {
             #[allow(clippy::cast_possible_truncation, reason = "delivery days are small whole numbers")]
             let days = delivery_days.number("delivery_days", row).unwrap_or(0.0) as i64;
             let delivered = delivery_days.number("delivered", row).unwrap_or(0.0);
-            *history.delivery_days.entry(day(delivery_days, row)?).or_default().entry(days).or_default() += delivered;
+            *history
+                .delivery_days
+                .entry(day(delivery_days, row)?)
+                .or_default()
+                .entry(days)
+                .or_default() += delivered;
         }
         for row in 0..standing.len {
             let counts = standing_aggregates()
@@ -121,7 +137,7 @@ impl History {
         Ok(history)
     }
 
-    /// A metric over the days `first..=last`; the days before the lake began do not count.
+    /// A metric over the days `first..=last`, which must have been fetched; the days before the lake began do not count.
     pub fn reading(&self, metric: &Metric, first: NaiveDate, last: NaiveDate) -> Reading {
         let first = first.max(self.begins);
         if first > last {
@@ -137,8 +153,14 @@ impl History {
                 }
                 let value = metric.formula.value(&sums);
                 match metric.formula {
-                    Formula::Ratio { per, .. } => Reading { value, base: sums.get(per).copied() },
-                    _ => Reading { value: value.map(|sum| sum / days), base: None },
+                    Formula::Ratio { per, .. } => Reading {
+                        value,
+                        base: sums.get(per).copied(),
+                    },
+                    _ => Reading {
+                        value: value.map(|sum| sum / days),
+                        base: None,
+                    },
                 }
             }
             Formula::DeliveryDaysQuantile { level } => {
@@ -146,16 +168,21 @@ impl History {
                 for (days, delivered) in self.delivery_days.range(first..=last).flat_map(|(_, by_days)| by_days) {
                     *by_days.entry(*days).or_default() += delivered;
                 }
-                Reading { value: delivery_days_quantile(&by_days, level), base: Some(by_days.values().sum()) }
+                Reading {
+                    value: delivery_days_quantile(&by_days, level),
+                    base: Some(by_days.values().sum()),
+                }
             }
             Formula::Standing(_) => {
-                let counts: Vec<_> = (0..)
-                    .map(|day| first + TimeDelta::days(day))
-                    .take_while(|day| *day <= last)
-                    .filter(|day| *day > back(last, 90))
-                    .map(|day| self.standing.get(&day).and_then(|counts| counts.get(metric.name)).copied().unwrap_or(0.0))
-                    .collect();
-                Reading { value: mean(&counts), base: None }
+                let open: f64 = self
+                    .standing
+                    .range(first..=last)
+                    .filter_map(|(_, counts)| counts.get(metric.name))
+                    .sum();
+                Reading {
+                    value: Some(open / days),
+                    base: None,
+                }
             }
         }
     }
@@ -168,12 +195,22 @@ impl History {
     /// A metric on each of the days `first..=last`, leaving out rates that rest on less than a tenth of the usual
     /// number: what two Sunday deliveries say is noise.
     pub fn series(&self, metric: &Metric, first: NaiveDate, last: NaiveDate) -> Vec<Option<f64>> {
-        let readings: Vec<_> = (0..)
-            .map(|day| first + TimeDelta::days(day))
+        let readings: Vec<_> = first
+            .iter_days()
             .take_while(|day| *day <= last)
-            .map(|day| if day < self.begins { Reading::default() } else { self.on(metric, day) })
+            .map(|day| {
+                if day < self.begins {
+                    Reading::default()
+                } else {
+                    self.on(metric, day)
+                }
+            })
             .collect();
-        let mut bases: Vec<_> = readings.iter().filter_map(|reading| reading.base).filter(|base| *base > 0.0).collect();
+        let mut bases: Vec<_> = readings
+            .iter()
+            .filter_map(|reading| reading.base)
+            .filter(|base| *base > 0.0)
+            .collect();
         bases.sort_by(f64::total_cmp);
         let enough = bases.get(bases.len() / 2).map_or(0.0, |median| median / 10.0);
         readings
@@ -189,14 +226,11 @@ impl History {
 }
 
 fn day(rows: &Rows, row: usize) -> Result<NaiveDate, ReportError> {
-    rows.date("date", row).filter(|date| date.year() > 1970).ok_or_else(|| ReportError::Unreadable {
-        what: "the network by day",
-        column: "date".to_owned(),
-        message: "it holds no date".to_owned(),
-    })
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a number of days")]
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    rows.date("date", row)
+        .filter(|date| date.year() > 1970)
+        .ok_or_else(|| ReportError::Unreadable {
+            what: "the network by day",
+            column: "date".to_owned(),
+            message: "it holds no date".to_owned(),
+        })
 }
