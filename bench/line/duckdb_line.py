@@ -44,9 +44,11 @@ SOURCES = {
 }
 
 
-def source(folder, name, line_end="\\n"):
-    """A typed scan of one source file."""
+def source(folder, name):
+    """A typed scan of one source file, its line end taken from its header."""
     file, columns = SOURCES[name]
+    with open(folder / file, "rb") as lines:
+        line_end = "\\r\\n" if lines.readline().endswith(b"\r\n") else "\\n"
     types = ", ".join(f"'{column}': '{kind}'" for column, kind in columns.items())
     return (f"read_csv('{folder / file}', header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
             f"new_line = '{line_end}', nullstr = '', columns = {{{types}}})")
@@ -59,7 +61,7 @@ def city(column):
 
 def clean(folder):
     """(table, query) of the clean layer, in order."""
-    scan = lambda name, line_end="\\n": source(folder, name, line_end)
+    scan = lambda name: source(folder, name)
     yield "clean_orders", f"""
         select *,
             order_purchase_timestamp::date as purchase_date,
@@ -69,10 +71,10 @@ def clean(folder):
                 or (order_status = 'delivered' and order_delivered_customer_date is null)) as timeline_ok,
             date_trunc('month', order_purchase_timestamp)::date as purchase_month
         from {scan('orders')}"""
-    for name, line_end in [("order_items", "\\n"), ("order_payments", "\\n"), ("order_reviews", "\\r\\n")]:
+    for name in ["order_items", "order_payments", "order_reviews"]:
         yield f"clean_{name}", f"""
             select children.*, orders.purchase_month
-            from {scan(name, line_end)} children join clean_orders orders using (order_id)"""
+            from {scan(name)} children join clean_orders orders using (order_id)"""
     yield "clean_customers", f"""
         select customers.* replace ({city('customer_city')} as customer_city,
                 lpad(customer_zip_code_prefix, 5, '0') as customer_zip_code_prefix),
@@ -82,7 +84,7 @@ def clean(folder):
         select * replace ({city('seller_city')} as seller_city,
             lpad(seller_zip_code_prefix, 5, '0') as seller_zip_code_prefix)
         from {scan('sellers')}"""
-    yield "clean_categories", f"select * from {scan('categories', chr(92) + 'r' + chr(92) + 'n')}"
+    yield "clean_categories", f"select * from {scan('categories')}"
     yield "clean_products", f"""
         select products.* replace (nullif(product_weight_g, 0) as product_weight_g),
             coalesce(categories.product_category_name_english, product_category_name, 'unknown') as category
