@@ -53,8 +53,13 @@
     const ends = chart.lines.length < 2 ? [] : chart.lines.map((line, index) => ({
       x: new Date(last), index, label: line.label, value: line.week[line.week.length - 1],
     })).filter((end) => end.value !== null);
+    if (dots.length < 2) {
+      element.textContent = "Too few days to draw yet.";
+      return;
+    }
     const zero = unit !== "score";
     const top = d3.quantile(dots.map((point) => point.value), 0.99) ?? 1;
+    const upper = d3.max(ends, (end) => end.value);
     const peak = Math.max(top, d3.max(weeks.flat(), (point) => point.value) ?? 0);
     element.replaceChildren(Plot.plot({
       width: element.clientWidth, height: 190, marginLeft: 40, marginRight: 12, marginTop: 14, marginBottom: 24, style,
@@ -67,8 +72,9 @@
         Plot.dot(dots, { x: "x", y: "value", r: 1.6, fill: (point) => colours[point.index], fillOpacity: 0.4 }),
         ...weeks.map((week, index) => Plot.lineY(week, { x: "x", y: "value", stroke: colours[index], strokeWidth: 2.4,
           strokeDasharray: index ? "6 3" : undefined })),
-        Plot.text(ends, { x: "x", y: "value", text: "label", textAnchor: "end", dy: -11, fontWeight: 600,
-          fill: (end) => colours[end.index], stroke: "var(--paper)", strokeWidth: 4 }),
+        ...ends.map((end) => Plot.text([end], { x: "x", y: "value", text: "label", textAnchor: "end", fontWeight: 600,
+          dy: end.value < upper && upper - end.value < peak / 4 ? 13 : -11,
+          fill: colours[end.index], stroke: "var(--paper)", strokeWidth: 4 })),
         Plot.tip(dots, Plot.pointer({ x: "x", y: "value", title: "title", fill: "var(--panel)", stroke: "var(--line)" })),
       ],
     }));

@@ -116,7 +116,7 @@ pub(super) fn table(rows: &Rows, limit: usize) -> Table {
                     small: place,
                     ..id("seller_id")
                 },
-                text(format!("{}\u{202f}d", format::decimal(item.days_late, 1))),
+                text(lateness(item.days_late)),
                 text(minutes(rows, "shipping_limit_date", row)),
                 text(minutes(rows, "order_delivered_carrier_date", row)),
                 id("order_id"),
@@ -192,6 +192,16 @@ fn minutes(rows: &Rows, name: &str, row: usize) -> String {
     time(rows, name, row).map_or_else(|| "–".to_owned(), |time| time.format("%-d %b %H:%M").to_string())
 }
 
+/// How late, in the unit that says it best.
+fn lateness(days: f64) -> String {
+    let hours = days * 24.0;
+    match hours {
+        short if short < 1.0 => format!("{}\u{202f}min", format::decimal((hours * 60.0).max(1.0), 0)),
+        short if short < 24.0 => format!("{}\u{202f}h", format::decimal(hours, 0)),
+        _ => format!("{}\u{202f}d", format::decimal(days, 1)),
+    }
+}
+
 fn days(number: i64) -> String {
     if number == 1 {
         "1 day".to_owned()
@@ -205,7 +215,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn csv_fields_are_quoted_where_they_must() {
+    fn values_are_written_as_their_readers_need() {
+        assert_eq!(
+            (lateness(0.001), lateness(0.5), lateness(3.24)),
+            ("1\u{202f}min".into(), "12\u{202f}h".into(), "3.2\u{202f}d".into())
+        );
         assert_eq!(quoted("beleza_saude"), "beleza_saude");
         assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
         assert_eq!(seconds("2018-08-23T10:11:12.000000"), "2018-08-23 10:11:12");

@@ -1,7 +1,7 @@
 //! The first line of the report: how the day went, in a sentence made by rule.
 //!
 //! * The on-time rate of the day, and the number of deliveries it is of.
-//! * Against the 28-day mean: better, worse, or in line with it when less than half a point apart; and whether the day
+//! * Against the 28-day mean, for ten deliveries or more: better, worse, or in line with it when less than half a point apart; and whether the day
 //!   still lies in the usual range.
 //! * Who drove it: the states with the most late deliveries above what the 28-day rate would have given them, named
 //!   only when at least one whole delivery above; on a day no worse than usual, where the late ones went.
@@ -12,6 +12,9 @@ use super::{breakdown::Breakdown, figures::Figure, format};
 
 /// Less than this apart, two rates are in line with each other.
 const NOTEWORTHY: f64 = 0.005;
+
+/// With fewer deliveries a day is not held against a mean.
+const ENOUGH: f64 = 10.0;
 
 /// What the sentence is made of.
 #[derive(Debug, Clone)]
@@ -51,7 +54,7 @@ pub(super) fn headline(day: &Day) -> String {
         out = format!("{date}, {arrived}");
     }
     let mut worse = false;
-    if let Some((mean, days)) = day.mean {
+    if let Some((mean, days)) = day.mean.filter(|_| day.delivered >= ENOUGH) {
         let difference = rate - mean;
         let verdict = if difference.abs() < NOTEWORTHY {
             format!("in line with the {days}-day mean ({})", format::percent(mean))
@@ -136,10 +139,10 @@ pub(super) fn second_line(figures: &[Figure]) -> String {
     let find = |name: &str| figures.iter().find(|figure| figure.name == name);
     let mut parts = Vec::new();
     if let Some(missed) = find("missed_handovers") {
-        parts.push(format!(
-            "Sellers handed {} orders to the carrier late ({}).",
-            missed.text, missed.out_of
-        ));
+        parts.push(match (missed.value, missed.out_of.as_str()) {
+            (Some(none), "of 0 handed over") if none <= 0.0 => "No order was handed to the carrier.".to_owned(),
+            (_, out_of) => format!("Sellers handed {} orders to the carrier late ({out_of}).", missed.text),
+        });
     }
     if let (Some(open), Some(overdue)) = (find("open_orders"), find("overdue_orders")) {
         let change = overdue
@@ -227,6 +230,13 @@ mod tests {
             headline(&punctual),
             "On Thursday 23 August 2018, 100.0\u{202f}% of 4 deliveries arrived by the promised day; none was late."
         );
+        let few = Day {
+            delivered: 2.0,
+            late: 1.0,
+            states: vec![("AC".to_owned(), 1.0, 2.0)],
+            ..day()
+        };
+        assert!(!headline(&few).contains("28-day mean"), "{}", headline(&few));
         let one = Day {
             delivered: 1.0,
             late: 1.0,
