@@ -24,7 +24,8 @@ newest as (
   select max(_drop) as _drop from geolocation
 ),
 
--- The box around Brazil: what lies outside is a typing mistake of the source.
+-- The box around Brazil: what lies outside is a typing mistake of the source. (The contract drops and counts such rows
+-- before; said here too, the table does not depend on who loaded the points.)
 -- The same point comes many times under several spellings of its city; it counts once.
 points as (
   select

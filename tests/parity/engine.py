@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
+from compare import normal_type
+from models import ARROW_TYPES
 from pyspark.sql import DataFrame, SparkSession
 
 LAYERS = ["landing", "clean", "summary", "features", "ops"]
@@ -29,12 +31,14 @@ class Engine:
         location = self.folder / table
         self.spark.sql(f"DROP TABLE IF EXISTS {table}")
         shutil.rmtree(location, ignore_errors=True)
-        if isinstance(rows, pa.Table):
+        if isinstance(rows, DataFrame):
+            rows.write.parquet(str(location))
+            columns = ""
+        else:
             location.mkdir(parents=True)
             parquet.write_table(rows, location / "rows.parquet")
-        else:
-            rows.write.parquet(str(location))
-        self.spark.sql(f"CREATE TABLE {table} USING parquet LOCATION '{location}'")
+            columns = f"({column_list(rows.schema)})"
+        self.spark.sql(f"CREATE TABLE {table} {columns} USING parquet LOCATION '{location}'")
 
     def clear(self) -> None:
         """Drops every table, so that no test sees another's rows."""
@@ -46,3 +50,9 @@ class Engine:
     def run(self, sql: str) -> pa.Table:
         """The rows of a query. Decimals and zone-less timestamps arrive as they are."""
         return self.spark.sql(sql).toArrow()
+
+
+def column_list(schema: pa.Schema) -> str:
+    """The columns of a table as Spark declares them; declared, Spark need not look into the file for them."""
+    words = {type_: word for word, type_ in ARROW_TYPES.items()}
+    return ", ".join(f"`{field.name}` {words[normal_type(field.type)]}" for field in schema)
