@@ -166,7 +166,7 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
     let on_time = figures.iter().find(|figure| figure.name == "on_time_rate");
     let headline = sentence::headline(&sentence::day_of(date, &breakdowns[0], on_time, mean_days));
     let csv_name = format!("late_to_carrier_{date}.csv");
-    let data = trends::chart_data(&history, &span, &figures, &breakdowns[0]);
+    let charts = trends::chart_data(&history, &span, &figures, &breakdowns[0]);
 
     let sources = Sources {
         versions: source.table_versions(),
@@ -202,7 +202,7 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
         tables: sources.every(),
         figures,
     };
-    let html = page::render(&page, &data)?;
+    let html = page::render(&page, &charts)?;
     Ok(Report {
         date,
         headline,

@@ -78,10 +78,11 @@ impl By {
         }
         let sums = measures
             .iter()
-            .map(|name| format!(",\n  sum({name}) as {name}"))
-            .collect::<String>();
+            .map(|name| format!("sum({name}) as {name}"))
+            .collect::<Vec<_>>()
+            .join(",\n  ");
         let grouped = format!(
-            "select {keys}, {part} as part{sums}\nfrom {}\nwhere {}\ngroup by {keys}, {part}",
+            "select {keys}, {part} as part,\n  {sums}\nfrom {}\nwhere {}\ngroup by {keys}, {part}",
             self.table(),
             days_between(back(date, 2 * WINDOW - 1), date)
         );

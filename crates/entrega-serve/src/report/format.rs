@@ -33,7 +33,7 @@ pub(super) fn mean(value: Option<f64>, unit: Unit) -> String {
 pub(super) fn change(now: f64, then: f64, unit: Unit) -> String {
     let difference = now - then;
     match unit {
-        Unit::Count if then < 20.0 => signed(difference, if then.fract().abs() < 0.05 { 0 } else { 1 }),
+        Unit::Count if then < 20.0 => signed(difference, usize::from(then.fract().abs() >= 0.05)),
         Unit::Count | Unit::Reais if then > 0.0 => format!("{}{THIN}%", signed(100.0 * difference / then, 0)),
         Unit::Count | Unit::Reais => signed(difference, 0),
         Unit::Share => format!("{}{THIN}pts", signed(100.0 * difference, 1)),

@@ -61,10 +61,11 @@ pub(super) struct History {
 pub(super) fn measures_sql(span: &Span) -> String {
     let sums = all_measures()
         .iter()
-        .map(|name| format!(",\n  sum({name}) as {name}"))
-        .collect::<String>();
+        .map(|name| format!("sum({name}) as {name}"))
+        .collect::<Vec<_>>()
+        .join(",\n  ");
     format!(
-        "select date{sums}\nfrom summary.delivery_daily\nwhere {}\ngroup by date",
+        "select date,\n  {sums}\nfrom summary.delivery_daily\nwhere {}\ngroup by date",
         wanted_days(span)
     )
 }
