@@ -256,7 +256,7 @@ def main():
 
     def export(table_or_query, name):
         target = arguments.output / f"{name.replace('_', '.', 1)}.parquet"
-        connection.execute(f"copy {table_or_query} to '{target}' (format parquet, compression zstd)")
+        connection.execute(f"copy {table_or_query} to '{target}' (format parquet, compression zstd, compression_level 1)")
 
     for name, query in clean(arguments.folder):
         connection.execute(f"create temp table {name} as {query}")

@@ -10,21 +10,27 @@ use chrono::{NaiveDate, NaiveDateTime};
 #[non_exhaustive]
 pub enum SourceError {
     /// The path leads nowhere.
-    #[error("{path}: there is no such file or folder\nhint: name the downloaded zip of the Olist data set, or the folder of its nine CSV files")]
+    #[error(
+        "{path}: there is no such file or folder\nhint: name the downloaded zip of the Olist data set, or the folder of its nine CSV files"
+    )]
     NotFound {
         /// The path as given.
         path: PathBuf,
     },
 
     /// The path is a file, but no zip archive.
-    #[error("{path}: is not a zip archive\nhint: name the zip as Kaggle serves it, or the folder (not one file) of its nine CSV files")]
+    #[error(
+        "{path}: is not a zip archive\nhint: name the zip as Kaggle serves it, or the folder (not one file) of its nine CSV files"
+    )]
     NotAZip {
         /// The path as given.
         path: PathBuf,
     },
 
     /// A zip archive that starts well but cannot be read.
-    #[error("{path}: the zip archive is truncated or damaged ({source})\nhint: download it again; `unzip -t` names the damaged member")]
+    #[error(
+        "{path}: the zip archive is truncated or damaged ({source})\nhint: download it again; `unzip -t` names the damaged member"
+    )]
     DamagedZip {
         /// The path as given.
         path: PathBuf,
@@ -64,7 +70,9 @@ pub enum SourceError {
     },
 
     /// The file ends in the middle of a record.
-    #[error("{file}, line {line}: the file ends inside this record ({reason})\nhint: the file was truncated; unpack or download it again")]
+    #[error(
+        "{file}, line {line}: the file ends inside this record ({reason})\nhint: the file was truncated; unpack or download it again"
+    )]
     Truncated {
         /// The CSV file.
         file: String,
@@ -75,7 +83,9 @@ pub enum SourceError {
     },
 
     /// A record with more or fewer fields than the header.
-    #[error("{file}, line {line}: {found} fields where the header has {expected}\nhint: look for an unquoted comma or quote in this line")]
+    #[error(
+        "{file}, line {line}: {found} fields where the header has {expected}\nhint: look for an unquoted comma or quote in this line"
+    )]
     FieldCount {
         /// The CSV file.
         file: String,
@@ -88,7 +98,9 @@ pub enum SourceError {
     },
 
     /// A timestamp that decides when a row is exported cannot be read.
-    #[error("{file}, line {line}: {column} is {value:?}, not a timestamp\nhint: write it as 2018-03-01 07:15:00; without it the row has no place in time")]
+    #[error(
+        "{file}, line {line}: {column} is {value:?}, not a timestamp\nhint: write it as 2018-03-01 07:15:00; without it the row has no place in time"
+    )]
     Timestamp {
         /// The CSV file.
         file: String,
@@ -101,14 +113,18 @@ pub enum SourceError {
     },
 
     /// There are files but no order.
-    #[error("{path}: no event at all, so there is nothing to replay\nhint: olist_orders_dataset.csv needs at least one order")]
+    #[error(
+        "{path}: no event at all, so there is nothing to replay\nhint: olist_orders_dataset.csv needs at least one order"
+    )]
     NoEvents {
         /// The zip or folder.
         path: PathBuf,
     },
 
     /// `--from` and `--to` leave nothing over.
-    #[error("nothing lies between {from} and {to}: the order system's events go from {first} to {last}\nhint: --from and --to are days, both inclusive")]
+    #[error(
+        "nothing lies between {from} and {to}: the order system's events go from {first} to {last}\nhint: --from and --to are days, both inclusive"
+    )]
     EmptySpan {
         /// The asked first day.
         from: NaiveDate,
@@ -130,7 +146,9 @@ pub enum SourceError {
     },
 
     /// A folder already holds another delivery.
-    #[error("{folder}: already holds another drop ({reason})\nhint: replay into an empty lake, or remove that folder; a delivered drop is never overwritten")]
+    #[error(
+        "{folder}: already holds another drop ({reason})\nhint: replay into an empty lake, or remove that folder; a delivered drop is never overwritten"
+    )]
     OtherDrop {
         /// The drop's folder in the lake.
         folder: String,
@@ -139,7 +157,9 @@ pub enum SourceError {
     },
 
     /// The lake refuses.
-    #[error("{path}: cannot {action} ({source})\nhint: check that the lake's folder may be written and its disk has room")]
+    #[error(
+        "{path}: cannot {action} ({source})\nhint: check that the lake's folder may be written and its disk has room"
+    )]
     Store {
         /// The object.
         path: String,
@@ -160,5 +180,9 @@ pub enum SourceError {
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

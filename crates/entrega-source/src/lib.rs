@@ -1,30 +1,31 @@
 //! The order system: what a shop exports, hour by hour or day by day.
 //!
-//! The lake needs drops as a running shop would have delivered them, but the public data set only tells how everything ended.
-//! This crate turns time back: it works out when each row became known ([`timeline`]), and writes for every interval the rows
-//! that a shop would have exported then, with nothing in them that nobody could know yet.
+//! The lake needs drops as a running shop would have delivered them, but the public data set only tells how
+//! everything ended. This crate turns time back: it works out when each row became known ([`timeline`]), and writes
+//! for every interval the rows that a shop would have exported then, with nothing in them that nobody could know yet.
 //!
 //! ```text
-//!   brazilian-ecommerce.zip            OrderSystem               landing/
-//!   or a folder of nine CSVs  ──open─▶  raw records   ──replay─▶  dt=2016-09-04/orders…  _manifest.json
-//!                                       + timeline                dt=2016-09-05/         _manifest.json   (nothing happened)
-//!                                                     ──one_drop▶ dt=2018-10-29/ all nine files, _manifest.json
+//!   brazilian-ecommerce.zip          OrderSystem               landing/
+//!   or a folder of nine CSVs ─open─▶ raw records  ───replay──▶ dt=2016-09-04/ orders…  _manifest.json
+//!                                    + timeline                dt=2016-09-05/          _manifest.json (nothing new)
+//!                                                 ──one_drop─▶ dt=2018-10-29/ all nine _manifest.json
 //! ```
 //!
 //! Three rules hold, and the tests prove them:
 //!
-//! - **The last state over all drops is the source**, key by key and byte by byte: records are copied, never rewritten; only an
-//!   order that is not finished yet loses the fields that lie in its future.
+//! - **The last state over all drops is the source**, key by key and byte by byte: records are copied, never
+//!   rewritten; only an order that is not finished yet loses the fields that lie in its future.
 //! - **One drop cut at T is the same state** as all drops up to T.
-//! - **Running again changes nothing.** A drop that is there is compared and left; one that was torn off in the middle (files
-//!   without a manifest) is written again; one that holds something else is an error.
+//! - **Running again changes nothing.** A drop that is there is compared and left; one that was torn off in the
+//!   middle (files without a manifest) is written again; one that holds something else is an error.
 //!
-//! What is deliberately absent: no arrow, no DataFusion, no typed values. Whether a row is any good is for the lake to judge.
+//! What is deliberately absent: typed values and a query engine. Whether a row is any good is for the lake to judge.
 
 mod error;
 mod one_drop;
 mod order_system;
 mod records;
+mod render;
 mod replay;
 mod tables;
 pub mod timeline;

@@ -3,19 +3,19 @@
 //! An order has up to four events; every other row appears once, whole:
 //!
 //! ```text
-//!  orders     ●purchase ──── ●approved ──── ●carrier ──────────── ●delivered      one row in each drop with an event
+//!  orders     ●purchase ──── ●approved ──── ●carrier ───── ●delivered     one row in each drop with an event
 //!  items      ●
 //!  payments   ●  with the purchase
 //!  customers  ●
 //!  products   ●  with the first purchase of an order that has them
 //!  sellers    ●
-//!  reviews                                                            ● answered   (else created, else the order's last event)
+//!  reviews                                             ● answered (else created, else the order's last event)
 //! ```
 //!
-//! An event that the file dates before its order's purchase (the carrier before the purchase, in 166 real orders) counts at
-//! the purchase: nobody could have exported it earlier. A review counts at its own time even when that lies before its order.
-//! A row without any time of its own (a product that nobody ever bought, an item of an order that does not exist) was always
-//! there: it comes with the first drop.
+//! An event that the file dates before its order's purchase (the carrier before the purchase, in 166 real orders)
+//! counts at the purchase: nobody could have exported it earlier. A review counts at its own time even when that lies
+//! before its order. A row without any time of its own (a product that nobody ever bought, an item of an order that
+//! does not exist) was always there: it comes with the first drop.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -97,7 +97,11 @@ impl Timeline {
         if order_rows.is_empty() {
             return Ok(None);
         }
-        let (orders, by_order, by_customer) = read_orders(order_rows)?;
+        let Orders {
+            lives: orders,
+            rows: by_order,
+            first_purchases: by_customer,
+        } = read_orders(order_rows)?;
         let purchase_of = |key: &[u8]| by_order.get(key).and_then(|row| orders[*row].events[0]);
 
         let mut appeared = vec![Vec::new(); SourceTable::ALL.len()];
@@ -114,11 +118,13 @@ impl Timeline {
             })
             .collect();
         let payments = &tables[SourceTable::Payments.index()];
-        appeared[SourceTable::Payments.index()] =
-            keys(payments, ["order_id"]).map(|[order]| purchase_of(&order)).collect();
+        appeared[SourceTable::Payments.index()] = keys(payments, ["order_id"])
+            .map(|[order]| purchase_of(&order))
+            .collect();
         let customers = &tables[SourceTable::Customers.index()];
-        appeared[SourceTable::Customers.index()] =
-            keys(customers, ["customer_id"]).map(|[customer]| by_customer.get(&customer).copied()).collect();
+        appeared[SourceTable::Customers.index()] = keys(customers, ["customer_id"])
+            .map(|[customer]| by_customer.get(&customer).copied())
+            .collect();
         for (first, table, key) in [
             (&first_sold[0], SourceTable::Products, "product_id"),
             (&first_sold[1], SourceTable::Sellers, "seller_id"),
@@ -126,14 +132,17 @@ impl Timeline {
             let rows = &tables[table.index()];
             appeared[table.index()] = keys(rows, [key]).map(|[key]| first.get(&key).copied()).collect();
         }
-        appeared[SourceTable::Reviews.index()] =
-            read_reviews(&tables[SourceTable::Reviews.index()], |order| by_order.get(order).map(|row| orders[*row].last))?;
+        appeared[SourceTable::Reviews.index()] = read_reviews(&tables[SourceTable::Reviews.index()], |order| {
+            by_order.get(order).map(|row| orders[*row].last)
+        })?;
 
         let moments = || {
             let order_events = orders.iter().flat_map(|life| life.events).flatten();
             order_events.chain(appeared[SourceTable::Reviews.index()].iter().copied().flatten())
         };
-        let (Some(first), Some(last)) = (moments().min(), moments().max()) else { return Ok(None) };
+        let (Some(first), Some(last)) = (moments().min(), moments().max()) else {
+            return Ok(None);
+        };
         let span = Interval {
             start: first.date().and_time(NaiveTime::MIN),
             end: last.date().and_time(NaiveTime::MIN) + TimeDelta::days(1),
@@ -173,16 +182,21 @@ impl Timeline {
     }
 }
 
-type Rows<'a, V> = HashMap<Cow<'a, [u8]>, V>;
+/// A value for each key, as the key stands in a file.
+type ByKey<'a, V> = HashMap<Cow<'a, [u8]>, V>;
 
-/// The orders' lives, the row of each order id, and each customer id's first purchase.
-#[allow(clippy::type_complexity)]
-fn read_orders(
-    rows: &RawTable,
-) -> Result<(Vec<OrderLife>, Rows<'_, usize>, Rows<'_, NaiveDateTime>), SourceError> {
+/// What the orders file tells.
+struct Orders<'a> {
+    lives: Vec<OrderLife>,
+    rows: ByKey<'a, usize>,
+    first_purchases: ByKey<'a, NaiveDateTime>,
+}
+
+/// The orders' lives, the row of each order id, and the first purchase of each customer id.
+fn read_orders(rows: &RawTable) -> Result<Orders<'_>, SourceError> {
     let mut lives = Vec::with_capacity(rows.len());
     let mut by_order = HashMap::with_capacity(rows.len());
-    let mut by_customer: Rows<'_, NaiveDateTime> = HashMap::with_capacity(rows.len());
+    let mut by_customer: ByKey<'_, NaiveDateTime> = HashMap::with_capacity(rows.len());
     let [order, customer] = ["order_id", "customer_id"].map(|name| rows.position(name));
     let places = ORDER_EVENTS.map(|name| rows.position(name));
     let mut fields = Vec::new();
@@ -199,7 +213,11 @@ fn read_orders(
         let first = by_customer.entry(unquote(fields[customer])).or_insert(purchase);
         *first = purchase.min(*first);
     }
-    Ok((lives, by_order, by_customer))
+    Ok(Orders {
+        lives,
+        rows: by_order,
+        first_purchases: by_customer,
+    })
 }
 
 fn read_reviews(
@@ -244,7 +262,9 @@ fn timestamp(
     if text.is_empty() {
         return Ok(None);
     }
-    parse_timestamp(text).map(Some).ok_or_else(|| unreadable(rows, row, column, text))
+    parse_timestamp(text)
+        .map(Some)
+        .ok_or_else(|| unreadable(rows, row, column, text))
 }
 
 fn unreadable(rows: &RawTable, row: usize, column: &'static str, value: &[u8]) -> SourceError {
@@ -258,7 +278,28 @@ fn unreadable(rows: &RawTable, row: usize, column: &'static str, value: &[u8]) -
 
 /// `2018-03-01 07:15:00`, and nothing else.
 fn parse_timestamp(text: &[u8]) -> Option<NaiveDateTime> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ' | b'T', h1, h2, b':', n1, n2, b':', s1, s2] = *text else {
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b' ' | b'T',
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+        b':',
+        s1,
+        s2,
+    ] = *text
+    else {
         return None;
     };
     let number = |digits: &[u8]| {
@@ -285,18 +326,31 @@ mod tests {
     #[test]
     fn an_event_before_the_purchase_counts_at_the_purchase() {
         let purchase = at("2018-01-05 10:00:00");
-        let life = OrderLife::new(purchase, [None, Some(at("2018-01-04 09:00:00")), Some(at("2018-01-09 12:00:00"))]);
+        let life = OrderLife::new(
+            purchase,
+            [None, Some(at("2018-01-04 09:00:00")), Some(at("2018-01-09 12:00:00"))],
+        );
         assert_eq!(life.events()[2], Some(purchase));
         assert_eq!(life.known_at(at("2018-01-05 11:00:00")), [true, false, true, false]);
         assert_eq!(life.stage_at(at("2018-01-05 11:00:00")), Some("shipped"));
-        assert_eq!(life.stage_at(at("2018-01-09 12:00:00")), Some("shipped"), "the end of an interval is outside");
+        assert_eq!(
+            life.stage_at(at("2018-01-09 12:00:00")),
+            Some("shipped"),
+            "the end of an interval is outside"
+        );
         assert_eq!(life.stage_at(at("2018-01-09 12:00:01")), None);
     }
 
     #[test]
     fn timestamps_are_read_strictly() {
         assert!(parse_timestamp(b"2018-02-28 23:59:59").is_some());
-        for bad in ["2018-02-29 00:00:00", "2018-2-01 00:00:00", "2018-02-01", "2018-02-01 24:00:00", "01/02/2018 10:00:00"] {
+        for bad in [
+            "2018-02-29 00:00:00",
+            "2018-2-01 00:00:00",
+            "2018-02-01",
+            "2018-02-01 24:00:00",
+            "01/02/2018 10:00:00",
+        ] {
             assert!(parse_timestamp(bad.as_bytes()).is_none(), "{bad}");
         }
     }

@@ -1,18 +1,16 @@
-//! Writing drops: rows to files, files to the store, the manifest last.
+//! Writing drops into a lake: files first, the manifest last, nothing twice.
 
-use std::{collections::BTreeMap, collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use entrega_model::drops::{Cadence, FileEntry, Interval, LANDING, MANIFEST_FILE, MANIFEST_VERSION, Manifest};
+use chrono::{DateTime, TimeDelta, Utc};
+use entrega_model::drops::{Interval, LANDING, MANIFEST_FILE, Manifest};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
-    OrderSystem, SourceError, SourceTable,
-    records::split_fields,
-    timeline::{ORDER_EVENTS, OrderLife},
+    OrderSystem, SourceError,
+    render::{DropFile, PlannedDrop},
 };
 
 /// Drops written at the same time. Enough to hide a store's latency, few enough to keep memory small.
@@ -91,7 +89,16 @@ pub struct ReplaySummary {
 
 impl ReplaySummary {
     fn new(span: Interval) -> Self {
-        Self { span, drops: 0, written: 0, unchanged: 0, empty: 0, files: 0, rows: 0, bytes: 0 }
+        Self {
+            span,
+            drops: 0,
+            written: 0,
+            unchanged: 0,
+            empty: 0,
+            files: 0,
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     fn add(&mut self, report: &DropReport) {
@@ -105,141 +112,6 @@ impl ReplaySummary {
         self.rows += report.rows;
         self.bytes += report.bytes;
     }
-}
-
-/// A drop whose rows are chosen but not yet written down.
-#[derive(Debug, Clone)]
-pub(crate) struct PlannedDrop<'a> {
-    pub interval: Interval,
-    pub cadence: Cadence,
-    pub rows: Rows<'a>,
-}
-
-/// The rows of a drop.
-#[derive(Debug, Clone)]
-pub(crate) enum Rows<'a> {
-    /// These rows, as (table, row), sorted; and the snapshots if it is the first drop.
-    Chosen { rows: &'a [(SourceTable, u32)], snapshots: bool },
-    /// Everything known at the interval's end.
-    State,
-}
-
-/// One file of a drop, ready to be written.
-struct DropFile {
-    name: &'static str,
-    bytes: Bytes,
-    entry: FileEntry,
-}
-
-impl PlannedDrop<'_> {
-    fn folder(&self) -> String {
-        self.interval.folder(self.cadence)
-    }
-
-    fn render(&self, system: &OrderSystem) -> Vec<DropFile> {
-        match &self.rows {
-            Rows::Chosen { rows, snapshots } => {
-                let mut files: Vec<DropFile> = rows
-                    .chunk_by(|left, right| left.0 == right.0)
-                    .map(|chunk| rows_file(system, chunk[0].0, chunk.iter().map(|(_, row)| *row), self.interval.end))
-                    .collect();
-                if *snapshots {
-                    files.extend([SourceTable::Geolocation, SourceTable::Translation].map(|table| whole_file(system, table)));
-                }
-                files
-            }
-            Rows::State => SourceTable::ALL.into_iter().map(|table| state_file(system, table, self.interval.end)).collect(),
-        }
-    }
-
-    fn manifest(&self, files: &[DropFile], clock: &Clock) -> Manifest {
-        let files: BTreeMap<_, _> = files.iter().map(|file| (file.name.to_owned(), file.entry.clone())).collect();
-        Manifest {
-            version: MANIFEST_VERSION,
-            interval: self.interval,
-            cadence: self.cadence,
-            produced_at: clock(self.interval),
-            producer: concat!("entrega-replay ", env!("CARGO_PKG_VERSION")).to_owned(),
-            files,
-        }
-    }
-}
-
-/// Everything of a table that is known at `end`. When that is everything, the file itself.
-fn state_file(system: &OrderSystem, table: SourceTable, end: NaiveDateTime) -> DropFile {
-    let timeline = system.timeline();
-    if end >= timeline.span().end || !matches!(table.content(), entrega_model::drops::Content::Changes) {
-        return whole_file(system, table);
-    }
-    let known: Vec<u32> = if table == SourceTable::Orders {
-        let known = |life: &OrderLife| life.known_at(end)[0];
-        (0_u32..).zip(timeline.orders()).filter(|(_, life)| known(life)).map(|(row, _)| row).collect()
-    } else {
-        let known = |moment: &Option<NaiveDateTime>| moment.is_none_or(|moment| moment < end);
-        (0_u32..).zip(timeline.appeared(table)).filter(|(_, moment)| known(moment)).map(|(row, _)| row).collect()
-    };
-    rows_file(system, table, known.into_iter(), end)
-}
-
-fn whole_file(system: &OrderSystem, table: SourceTable) -> DropFile {
-    let raw = system.table(table);
-    drop_file(table, raw.bytes().clone(), raw.len())
-}
-
-fn rows_file(system: &OrderSystem, table: SourceTable, rows: impl ExactSizeIterator<Item = u32>, end: NaiveDateTime) -> DropFile {
-    let raw = system.table(table);
-    let mut bytes = Vec::with_capacity(raw.header().len() + 192 * rows.len());
-    bytes.extend_from_slice(raw.header());
-    end_line(&mut bytes, raw.line_end());
-    let count = rows.len();
-    for row in rows {
-        let row = row as usize;
-        let record = raw.record(row);
-        match (table == SourceTable::Orders).then(|| system.timeline().orders()[row]) {
-            Some(life) if life.last_event() >= end => write_unfinished_order(&mut bytes, system, record, &life, end),
-            _ => bytes.extend_from_slice(record),
-        }
-        end_line(&mut bytes, raw.line_end());
-    }
-    drop_file(table, bytes.into(), count)
-}
-
-/// The order's record with its future left out: unknown events blank, the status as far as it had come.
-fn write_unfinished_order(bytes: &mut Vec<u8>, system: &OrderSystem, record: &[u8], life: &OrderLife, end: NaiveDateTime) {
-    let raw = system.table(SourceTable::Orders);
-    let mut fields = Vec::with_capacity(raw.columns().len());
-    split_fields(record, &mut fields);
-    for (name, known) in ORDER_EVENTS.into_iter().zip(life.known_at(end)) {
-        if !known {
-            fields[raw.position(name)] = b"";
-        }
-    }
-    if let Some(stage) = life.stage_at(end) {
-        fields[raw.position("order_status")] = stage.as_bytes();
-    }
-    for (place, field) in fields.iter().enumerate() {
-        if place > 0 {
-            bytes.push(b',');
-        }
-        bytes.extend_from_slice(field);
-    }
-}
-
-fn end_line(bytes: &mut Vec<u8>, line_end: &[u8]) {
-    if !bytes.ends_with(b"\n") {
-        bytes.extend_from_slice(line_end);
-    }
-}
-
-fn drop_file(table: SourceTable, bytes: Bytes, rows: usize) -> DropFile {
-    let sha256 = Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
-        }
-        text
-    });
-    let entry = FileEntry { rows: rows as u64, bytes: bytes.len() as u64, sha256, content: table.content() };
-    DropFile { name: table.file(), bytes, entry }
 }
 
 /// Writes the drops into a lake, skipping those that are there, and refusing (before anything is written) if one of them
@@ -260,18 +132,27 @@ impl DropWriter<'_> {
     ) -> Result<ReplaySummary, SourceError> {
         let total = drops.len();
         let delivered = self.delivered().await?;
-        let (there, missing): (Vec<_>, Vec<_>) =
-            drops.into_iter().partition(|drop| delivered.contains(&self.path(&drop.folder(), MANIFEST_FILE)));
+        let (there, missing): (Vec<_>, Vec<_>) = drops
+            .into_iter()
+            .partition(|drop| delivered.contains(&self.path(&drop.folder(), MANIFEST_FILE)));
         let mut summary = ReplaySummary::new(span);
         let mut note = |report: &DropReport| {
             summary.add(report);
-            progress(Progress { done: summary.drops, total, drop: report });
+            progress(Progress {
+                done: summary.drops,
+                total,
+                drop: report,
+            });
         };
-        let mut compared = stream::iter(there).map(|drop| self.compare(drop)).buffer_unordered(CONCURRENT_DROPS);
+        let mut compared = stream::iter(there)
+            .map(|drop| self.compare(drop))
+            .buffer_unordered(CONCURRENT_DROPS);
         while let Some(report) = compared.try_next().await? {
             note(&report);
         }
-        let mut written = stream::iter(missing).map(|drop| self.write(drop)).buffer_unordered(CONCURRENT_DROPS);
+        let mut written = stream::iter(missing)
+            .map(|drop| self.write(drop))
+            .buffer_unordered(CONCURRENT_DROPS);
         while let Some(report) = written.try_next().await? {
             note(&report);
         }
@@ -281,7 +162,11 @@ impl DropWriter<'_> {
     /// The manifests that are in the landing folder already.
     async fn delivered(&self) -> Result<HashSet<Path>, SourceError> {
         let landing: Path = self.prefix.parts().chain(Path::from(LANDING).parts()).collect();
-        let failed = |source| SourceError::Store { path: landing.to_string(), action: "list", source };
+        let failed = |source| SourceError::Store {
+            path: landing.to_string(),
+            action: "list",
+            source,
+        };
         self.store
             .list(Some(&landing))
             .map_ok(|object| object.location)
@@ -294,21 +179,43 @@ impl DropWriter<'_> {
     async fn compare(&self, drop: PlannedDrop<'_>) -> Result<DropReport, SourceError> {
         let folder = drop.folder();
         let path = self.path(&folder, MANIFEST_FILE);
-        let failed = |source| SourceError::Store { path: path.to_string(), action: "read", source };
-        let text = self.store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        let failed = |source| SourceError::Store {
+            path: path.to_string(),
+            action: "read",
+            source,
+        };
+        let text = self
+            .store
+            .get(&path)
+            .await
+            .map_err(failed)?
+            .bytes()
+            .await
+            .map_err(failed)?;
         let files = drop.render(self.system);
         let wanted = drop.manifest(&files, &self.clock);
-        let differ = |reason: String| SourceError::OtherDrop { folder: folder.clone(), reason };
+        let differ = |reason: String| SourceError::OtherDrop {
+            folder: folder.clone(),
+            reason,
+        };
         let there: Manifest = serde_json::from_slice(&text)
             .map_err(|error| differ(format!("{MANIFEST_FILE} cannot be understood: {error}")))?;
         if there.interval != wanted.interval || there.cadence != wanted.cadence {
             let (interval, cadence) = (there.interval, there.cadence);
-            return Err(differ(format!("a {cadence} drop of {interval}, not a {} one of {}", wanted.cadence, wanted.interval)));
+            return Err(differ(format!(
+                "a {cadence} drop of {interval}, not a {} one of {}",
+                wanted.cadence, wanted.interval
+            )));
         }
         if there.digest() != wanted.digest() {
             let names = there.files.keys().chain(wanted.files.keys());
-            let name = names.into_iter().find(|name| there.files.get(*name) != wanted.files.get(*name));
-            return Err(differ(format!("other content in {}", name.map_or("its files", String::as_str))));
+            let name = names
+                .into_iter()
+                .find(|name| there.files.get(*name) != wanted.files.get(*name));
+            return Err(differ(format!(
+                "other content in {}",
+                name.map_or("its files", String::as_str)
+            )));
         }
         Ok(report(folder, Outcome::Unchanged, &files))
     }
@@ -317,7 +224,10 @@ impl DropWriter<'_> {
         let folder = drop.folder();
         let files = drop.render(self.system);
         let manifest = drop.manifest(&files, &self.clock);
-        let json = manifest.to_json().map_err(|source| SourceError::Manifest { folder: folder.clone(), source })?;
+        let json = manifest.to_json().map_err(|source| SourceError::Manifest {
+            folder: folder.clone(),
+            source,
+        })?;
         for file in &files {
             self.put(&folder, file.name, file.bytes.clone()).await?;
         }
@@ -328,12 +238,20 @@ impl DropWriter<'_> {
     async fn put(&self, folder: &str, name: &str, bytes: Bytes) -> Result<(), SourceError> {
         let path = self.path(folder, name);
         let result = self.store.put(&path, PutPayload::from_bytes(bytes)).await;
-        result.map_err(|source| SourceError::Store { path: path.to_string(), action: "write", source })?;
+        result.map_err(|source| SourceError::Store {
+            path: path.to_string(),
+            action: "write",
+            source,
+        })?;
         Ok(())
     }
 
     fn path(&self, folder: &str, name: &str) -> Path {
-        self.prefix.parts().chain(Path::from(folder).parts()).chain([name.into()]).collect()
+        self.prefix
+            .parts()
+            .chain(Path::from(folder).parts())
+            .chain([name.into()])
+            .collect()
     }
 }
 
