@@ -1,0 +1,243 @@
+//! The command line: verbs, flags, and examples for each.
+
+use std::path::PathBuf;
+
+use chrono::{NaiveDate, NaiveDateTime};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tells a retailer every morning whether its orders arrive as promised.
+///
+/// Order-system exports go in as drops; out come clean tables, daily summaries and a report.
+#[derive(Debug, Parser)]
+#[command(name = "entrega", version, max_term_width = 110, after_help = "\
+Examples:
+  entrega replay --source brazilian-ecommerce.zip --lake demo-lake --as one-drop
+  entrega run all --lake demo-lake
+  entrega report --lake demo-lake --open
+
+Settings: flags win over the environment (ENTREGA_LAKE, ENTREGA_MODELS), which wins over ./entrega.toml.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 busy (try later), 4 the delivered data is at fault.")]
+pub struct Cli {
+    /// The lake: a folder or a URL (file:///data/lake).
+    #[arg(long, global = true, value_name = "URL")]
+    pub lake: Option<String>,
+    /// A folder of models and contracts, instead of those that are built in.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// More of what happens, on standard error; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Deliver the public data set as the order system would have: drop by drop, or at once.
+    Replay(Replay),
+    /// Run a job: take what waits, and publish the result.
+    Run(Run),
+    /// Make the daily delivery report, one HTML file.
+    Report(Report),
+    /// Ask the published tables in Spark SQL; nothing can be changed.
+    Sql(Sql),
+    /// Show what the lake knows, what waits and what is missing.
+    Status(Status),
+    /// Show the tables, their columns, or their DDL.
+    Tables(Tables),
+    /// List the operators, or run one of them alone.
+    Op(Op),
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega replay --source brazilian-ecommerce.zip --lake lake --as one-drop
+  entrega replay --source olist/ --lake lake --cadence daily --from 2018-01-01 --to 2018-01-31
+  entrega replay --source olist/ --lake lake --cadence hourly --to 2016-10-04")]
+pub struct Replay {
+    /// The data set: the zip as Kaggle serves it, or a folder of its nine CSV files.
+    #[arg(long, value_name = "ZIP|FOLDER")]
+    pub source: PathBuf,
+    /// One drop for each day or hour.
+    #[arg(long, value_enum, default_value = "daily", conflicts_with = "form")]
+    pub cadence: CadenceArgument,
+    /// Everything in one drop.
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    pub form: Option<Form>,
+    /// First day; a baseline drop holds the state before it.
+    #[arg(long, value_name = "DATE", conflicts_with = "form")]
+    pub from: Option<NaiveDate>,
+    /// Last day, inclusive.
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<NaiveDate>,
+}
+
+/// How often drops come.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CadenceArgument {
+    /// One drop a day.
+    Daily,
+    /// One drop an hour.
+    Hourly,
+}
+
+/// Other forms of a replay.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Form {
+    /// The whole state as one drop.
+    OneDrop,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega run all --lake lake
+  entrega run ingest --lake lake --drop landing/dt=2018-03-01
+  entrega run all --lake lake --from 2018-03-01 --to 2018-04-01 --dry-run")]
+pub struct Run {
+    /// The job.
+    #[arg(value_enum)]
+    pub job: Job,
+    /// Only drops whose interval begins at or after this day or moment.
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "drop")]
+    pub from: Option<NaiveDateTime>,
+    /// Only drops whose interval begins before this day or moment.
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "drop")]
+    pub to: Option<NaiveDateTime>,
+    /// Only these drops.
+    #[arg(long, value_name = "FOLDER")]
+    pub drop: Vec<String>,
+    /// One batch for each drop, instead of one for all.
+    #[arg(long)]
+    pub one_by_one: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn moment(text: &str) -> Result<NaiveDateTime, String> {
+    let day = text.parse::<NaiveDate>().map(|day| day.and_time(chrono::NaiveTime::MIN));
+    day.or_else(|_| text.replace(' ', "T").parse::<NaiveDateTime>()).map_err(|_| "write 2018-03-01 or '2018-03-01 07:00:00'".to_owned())
+}
+
+/// The jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Job {
+    /// Drops become clean tables (ETL 1).
+    Ingest,
+    /// Daily tables of the days that changed or ended (ETL 2).
+    Summary,
+    /// Both, one after the other.
+    All,
+}
+
+impl Job {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Summary => "summary",
+            Self::All => "all",
+        }
+    }
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega report --lake lake --open
+  entrega report --lake lake --date 2018-03-15 --out morning.html")]
+pub struct Report {
+    /// The day; by default the last one with a usual number of purchases.
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<NaiveDate>,
+    /// Where to write it; the CSV of late items goes beside it.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub out: PathBuf,
+    /// Open it in the browser.
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// Arguments of `sql`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega sql --lake lake \"select count(*) from clean.orders\"
+  entrega sql --lake lake --output csv \"select * from summary.late_to_carrier\" > late.csv
+  entrega sql --lake lake --as-of-batch 12 \"select max(date) from summary.delivery_daily\"")]
+pub struct Sql {
+    /// The query, in Spark SQL.
+    pub query: String,
+    /// How rows are printed.
+    #[arg(long, value_enum, default_value = "table")]
+    pub output: Output,
+    /// The tables as this batch (name or number) published them.
+    #[arg(long, value_name = "BATCH")]
+    pub as_of_batch: Option<String>,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A table for people.
+    Table,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// How many of the last batches are shown.
+    #[arg(long, default_value_t = 5)]
+    pub batches: usize,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `tables`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega tables
+  entrega tables clean.deliveries
+  entrega tables --ddl
+  entrega tables --diagram > docs/reference/tables.md")]
+pub struct Tables {
+    /// One table; default all.
+    pub table: Option<String>,
+    /// As CREATE TABLE statements of Spark SQL.
+    #[arg(long)]
+    pub ddl: bool,
+    /// As the reference page with an entity-relationship diagram, in Markdown.
+    #[arg(long, conflicts_with = "ddl")]
+    pub diagram: bool,
+}
+
+/// Arguments of `op`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega op list
+  entrega op load --lake lake drop=landing/dt=2018-03-01 source=orders
+  entrega op check --lake lake table=clean.deliveries")]
+pub struct Op {
+    /// The operator, or `list`.
+    pub name: String,
+    /// Its arguments, as name=value.
+    #[arg(value_name = "NAME=VALUE")]
+    pub arguments: Vec<String>,
+}

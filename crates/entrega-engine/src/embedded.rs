@@ -1,0 +1,208 @@
+//! The embedded engine: DataFusion with Spark's dialect and functions, over rows in memory.
+//!
+//! Parallelism lies outside: a caller runs several small units at once (months), each on one thread, because a plan
+//! over one month needs neither exchange nor spill. One prepared session state is shared, so that a run costs only its
+//! own planning.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions, TimestampMicrosecondArray},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
+use chrono::{NaiveDate, NaiveDateTime};
+use datafusion::{
+    catalog::{
+        CatalogProvider as _, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+        SchemaProvider as _, CatalogProviderList as _,
+    },
+    execution::{SessionState, SessionStateBuilder},
+    prelude::{DataFrame, SessionConfig, SessionContext, col, lit},
+    scalar::ScalarValue,
+};
+use datafusion_spark::SessionStateBuilderSpark as _;
+use entrega_lake::{read::days_since_epoch, schema::arrow_schema};
+use entrega_model::{model::Model, tables::TableName};
+
+use crate::{EngineError, Result, functions};
+
+/// The catalog name of every session.
+pub(crate) const CATALOG: &str = "lake";
+
+/// The rows that each table shows to a run.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs(BTreeMap<TableName, (SchemaRef, Vec<RecordBatch>)>);
+
+impl Inputs {
+    /// Adds a table's rows; the schema serves when there are none.
+    pub fn add(&mut self, table: TableName, schema: SchemaRef, rows: Vec<RecordBatch>) {
+        self.0.insert(table, (schema, rows));
+    }
+
+    /// Adds `ops.as_of`: one row with the moment up to which the lake knows everything.
+    pub fn add_as_of(&mut self, as_of: NaiveDateTime) {
+        let kind = DataType::Timestamp(TimeUnit::Microsecond, None);
+        let schema = Arc::new(Schema::new(vec![Field::new("as_of", kind, true)]));
+        let column = TimestampMicrosecondArray::from(vec![as_of.and_utc().timestamp_micros()]);
+        let rows = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(column)]).into_iter().collect();
+        self.add(TableName::new(entrega_model::tables::Layer::Ops, "as_of"), schema, rows);
+    }
+}
+
+/// The embedded engine; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    state: Arc<SessionState>,
+}
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Session settings that all embedded runs share.
+pub(crate) fn config(partitions: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_batch_size(entrega_lake::read::BATCH_ROWS)
+        .with_default_catalog_and_schema(CATALOG, "clean")
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false);
+    let options = config.options_mut();
+    options.sql_parser.dialect = datafusion::config::Dialect::Spark;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.optimizer.enable_dynamic_filter_pushdown = false;
+    config
+}
+
+/// A session builder with DataFusion's, Spark's and our own functions.
+pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
+    let mut builder =
+        SessionStateBuilder::new().with_config(config).with_default_features().with_spark_features();
+    builder.scalar_functions().get_or_insert_with(Vec::new).extend(functions::all());
+    builder
+}
+
+impl Embedded {
+    /// An engine whose runs each use one thread.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { state: Arc::new(builder(config(1)).build()) }
+    }
+
+    /// Runs a model over its inputs and gives rows in exactly the declared columns and types. With `days`, only rows
+    /// whose `date` is one of them.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`] when the query fails, [`EngineError::Shape`] when its result is not what is declared.
+    pub async fn run(&self, model: &Model, inputs: &Inputs, days: Option<&[NaiveDate]>) -> Result<Vec<RecordBatch>> {
+        let failed = |doing| move |error| EngineError::model(&model.table, doing, error);
+        let context = self.session(inputs).map_err(failed("preparing its inputs"))?;
+        let mut frame = context.sql(&model.sql).await.map_err(failed("planning"))?;
+        if let Some(days) = days {
+            let days = days.iter().map(|day| lit(ScalarValue::Date32(Some(days_since_epoch(*day))))).collect();
+            frame = frame.filter(col("date").in_list(days, false)).map_err(failed("planning"))?;
+        }
+        let rows = collect(frame).await.map_err(failed("running"))?;
+        conform(model, rows)
+    }
+
+    /// Adds up partial results of a model whose measures are additive: one row for each grain.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`].
+    pub async fn add_up(&self, model: &Model, parts: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+        let failed = |doing| move |error| EngineError::model(&model.table, doing, error);
+        let schema = arrow_schema(&model.columns)?;
+        let is_key = |name: &String| model.grain.contains(name) || model.partition.as_ref() == Some(name);
+        let mut inputs = Inputs::default();
+        inputs.add(model.table.clone(), schema, parts);
+        let context = self.session(&inputs).map_err(failed("preparing its inputs"))?;
+        let (keys, measures): (Vec<_>, Vec<_>) =
+            model.columns.iter().map(|column| column.name.clone()).partition(is_key);
+        let columns = model.columns.iter().map(|column| match is_key(&column.name) {
+            true => column.name.clone(),
+            false => format!("cast(sum({0}) as {1}) as {0}", column.name, column.sql_type),
+        });
+        // Names come from the model's own declarations, which were validated as identifiers of its query.
+        let sql = format!(
+            "select {} from {} group by {}",
+            columns.collect::<Vec<_>>().join(", "),
+            model.table,
+            keys.join(", ")
+        );
+        debug_assert!(!measures.is_empty());
+        let frame = context.sql(&sql).await.map_err(failed("adding up"))?;
+        conform(model, collect(frame).await.map_err(failed("adding up"))?)
+    }
+
+    fn session(&self, inputs: &Inputs) -> datafusion::error::Result<SessionContext> {
+        let catalog = MemoryCatalogProvider::new();
+        for (table, (schema, rows)) in &inputs.0 {
+            let provider = match catalog.schema(table.layer.name()) {
+                Some(provider) => provider,
+                None => {
+                    let provider = Arc::new(MemorySchemaProvider::new());
+                    catalog.register_schema(table.layer.name(), provider.clone())?;
+                    provider
+                }
+            };
+            let rows = MemTable::try_new(Arc::clone(schema), vec![rows.clone()])?;
+            provider.register_table(table.name.clone(), Arc::new(rows))?;
+        }
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+        let state = SessionStateBuilder::new_from_existing((*self.state).clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+}
+
+async fn collect(frame: DataFrame) -> datafusion::error::Result<Vec<RecordBatch>> {
+    frame.collect().await
+}
+
+/// Rows as exactly the declared columns: by name, cast between encodings of the same type, never between types.
+fn conform(model: &Model, rows: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+    let schema = arrow_schema(&model.columns)?;
+    rows.into_iter()
+        .map(|batch| {
+            let found = batch.schema();
+            let columns = schema
+                .fields()
+                .iter()
+                .map(|field| {
+                    let shape = |found: String| EngineError::Shape {
+                        model: model.table.to_string(),
+                        declared: format!("the column {} {}", field.name(), field.data_type()),
+                        found,
+                    };
+                    let names = || found.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(", ");
+                    let column = batch.column_by_name(field.name()).ok_or_else(|| shape(names()))?;
+                    if column.data_type() == field.data_type() {
+                        return Ok(Arc::clone(column));
+                    }
+                    if !same_kind(column.data_type(), field.data_type()) {
+                        return Err(shape(column.data_type().to_string()));
+                    }
+                    arrow::compute::cast(column, field.data_type()).map_err(|error| shape(error.to_string()))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)
+                .map_err(|error| EngineError::model(&model.table, "running", error.into()))
+        })
+        .collect()
+}
+
+fn same_kind(found: &DataType, declared: &DataType) -> bool {
+    let text = |kind: &DataType| match kind {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, value) => matches!(**value, DataType::Utf8 | DataType::Utf8View),
+        _ => false,
+    };
+    text(found) && text(declared)
+        || matches!((found, declared), (DataType::Timestamp(_, None), DataType::Timestamp(_, None)) | (DataType::Null, _))
+}

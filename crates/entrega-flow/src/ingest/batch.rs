@@ -1,0 +1,303 @@
+//! A batch on its way: what it builds on, what it has committed, and its books.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::NaiveDateTime;
+use entrega_lake::{CommitNote, Definition, TableState};
+use entrega_model::{contract::Contract, model::Severity, tables::{Layer, TableName}};
+use entrega_operators::{
+    check::CheckResult,
+    load::Rejected,
+    months::month_of_day,
+    quarantine::{QuarantineRow, QuarantineState},
+    validate::Drop,
+};
+use serde_json::json;
+
+use super::{IngestPlan, open_tables};
+use crate::{
+    Context, FlowError, Result, affected::Affected,
+    ledger::{Ledger, Touched},
+    ops,
+    source::{Written, merge_checks},
+    tables::{self, CheckRow, DropRow, MissingReference},
+};
+
+/// A batch that is being made.
+pub struct Batch {
+    /// Name and facts, for every commit.
+    pub note: CommitNote,
+    /// When it began.
+    pub started_at: NaiveDateTime,
+    /// Tables as published; absent ones in a first load or a rebuild.
+    pub base: BTreeMap<TableName, TableState>,
+    /// Tables that this batch has committed.
+    pub committed: BTreeMap<TableName, TableState>,
+    /// The books of each file: by drop's precedence, file and whether it is a retry.
+    files: BTreeMap<(String, String, bool), DropRow>,
+    /// Rows that go into quarantine, by source.
+    pub quarantined: BTreeMap<String, Vec<QuarantineRow>>,
+    /// Rows that leave quarantine, by source: (`_drop`, line).
+    pub released: BTreeMap<String, HashSet<(String, i64)>>,
+    /// Results of all checks.
+    pub checks: Vec<CheckResult>,
+    /// Orders to be restated.
+    pub affected: Affected,
+    /// Days and months that summaries must look at.
+    pub touched: Touched,
+    /// Orders whose seller or product is missing, as published.
+    pub missing: Vec<MissingReference>,
+    /// Keys of dimensions whose attributes changed, by column: orders that use them are restated.
+    pub changed_references: BTreeMap<String, HashSet<String>>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Whether tables are built from nothing.
+    pub from_nothing: bool,
+}
+
+impl Batch {
+    /// Begins a batch.
+    pub(super) async fn open(context: &Context, ledger: &Ledger, plan: &IngestPlan) -> Result<Self> {
+        let started_at = context.now();
+        let sequence = ledger.rows.last().map_or(1, |row| row.sequence + 1);
+        let batch_id = format!("{sequence:06}-ingest-{}", started_at.format("%Y%m%dT%H%M%S"));
+        let drops: Vec<&str> = plan.drops.iter().take(100).map(|drop| drop.folder.as_str()).collect();
+        let facts = json!({ "drops": drops, "inputs": ledger.versions.iter().map(|(table, version)| (table.to_string(), json!(version))).collect::<serde_json::Map<_, _>>() });
+        let note = CommitNote { batch: batch_id, operator: "ingest", facts };
+        let models = context.project.models().iter().filter(|model| model.table.layer == Layer::Clean).map(Definition::of);
+        let quarantines = context.project.contracts().iter().map(|contract| tables::quarantine_of(&contract.source));
+        let mut base = open_tables(context, ledger, models.chain(quarantines).chain([tables::missing_references()]).collect(), plan.rebuild).await?;
+        let books = open_tables(context, ledger, vec![tables::drops(), tables::checks()], false).await?;
+        base.extend(books);
+        let missing = match base.get(&tables::missing_references().table) {
+            Some(table) => ops::read(&context.lake, table).await?,
+            None => Vec::new(),
+        };
+        let from_nothing = base.get(&TableName::new(Layer::Clean, "orders")).is_none_or(|orders| orders.files.is_empty());
+        let mut batch = Self {
+            note,
+            started_at: started_at.naive_utc(),
+            base,
+            committed: BTreeMap::new(),
+            files: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+            released: BTreeMap::new(),
+            checks: Vec::new(),
+            affected: Affected::default(),
+            touched: Touched::default(),
+            missing,
+            changed_references: BTreeMap::new(),
+            warnings: Vec::new(),
+            from_nothing,
+        };
+        for drop in &plan.drops {
+            batch.begin_drop(drop);
+        }
+        Ok(batch)
+    }
+
+    fn begin_drop(&mut self, drop: &Drop) {
+        let files: Vec<String> = if drop.manifest.files.is_empty() { vec![String::new()] } else { drop.manifest.files.keys().cloned().collect() };
+        for file in files {
+            let row = DropRow {
+                batch_id: self.note.batch.clone(),
+                drop: drop.folder.clone(),
+                precedence: drop.manifest.precedence(),
+                digest: drop.manifest.digest(),
+                manifest_modified: drop.modified,
+                interval_start: drop.manifest.interval.start,
+                interval_end: drop.manifest.interval.end,
+                cadence: drop.manifest.cadence.to_string(),
+                file: file.clone(),
+                ..DropRow::default()
+            };
+            self.files.insert((row.precedence.clone(), file, false), row);
+        }
+    }
+
+    /// The state of a table: as this batch committed it, else as published.
+    ///
+    /// # Errors
+    /// When the project has no such table.
+    pub fn table(&self, name: &TableName) -> Result<&TableState> {
+        self.committed.get(name).or_else(|| self.base.get(name)).ok_or_else(|| FlowError::Request {
+            problem: format!("the project has no table {name}"),
+            hint: "`entrega tables` lists the tables".to_owned(),
+        })
+    }
+
+    /// A clean table by its short name.
+    ///
+    /// # Errors
+    /// When the project has no such table.
+    pub fn clean(&self, name: &str) -> Result<&TableState> {
+        self.table(&TableName::new(Layer::Clean, name))
+    }
+
+    /// Keeps a table that was committed.
+    pub fn commit(&mut self, state: TableState) {
+        self.committed.insert(state.name().clone(), state);
+    }
+
+    /// The books of a file of a drop of this batch.
+    pub fn file(&mut self, precedence: &str, contract: &Contract) -> Option<&mut DropRow> {
+        self.files.get_mut(&(precedence.to_owned(), contract.file.clone(), false))
+    }
+
+    /// Adds to the books: records read and rows rejected.
+    pub fn loaded(&mut self, drop: &Drop, contract: &Contract, header: &str, records: u64, rejected: Vec<Rejected>) {
+        let (precedence, now) = (drop.manifest.precedence(), self.started_at);
+        let dropping = |rejected: &Rejected| contract.columns.iter().any(|column| column.drop_rule.as_deref() == Some(rejected.rule.as_str()));
+        let (dropped, rejected): (Vec<_>, Vec<_>) = rejected.into_iter().partition(dropping);
+        if let Some(row) = self.file(&precedence, contract) {
+            row.rows_in += signed(records);
+            row.quarantined += signed(rejected.len() as u64);
+            row.dropped += signed(dropped.len() as u64);
+            if let Some(first) = dropped.first() {
+                row.dropped_by.clone_from(&first.rule);
+            }
+        }
+        let batch_id = self.note.batch.clone();
+        let rows = rejected.into_iter().map(|rejected| QuarantineRow {
+            precedence: precedence.clone(),
+            drop: drop.folder.clone(),
+            file: contract.file.clone(),
+            line: signed(rejected.raw.line),
+            state: QuarantineState::Rejected,
+            rule: rejected.rule,
+            reason: rejected.reason,
+            raw: rejected.raw.text,
+            header: header.to_owned(),
+            batch_id: batch_id.clone(),
+            quarantined_at: now,
+        });
+        self.quarantined.entry(contract.source.clone()).or_default().extend(rows);
+    }
+
+    /// Adds to the books what became of a source's rows.
+    pub fn written(&mut self, contract: &Contract, written: &Written) {
+        let counts: [(&HashMap<String, u64>, fn(&mut DropRow) -> &mut i64); 6] = [
+            (&written.counts.inserted, |row| &mut row.inserted),
+            (&written.counts.updated, |row| &mut row.updated),
+            (&written.counts.unchanged, |row| &mut row.unchanged),
+            (&written.counts.superseded, |row| &mut row.superseded),
+            (&written.superseded, |row| &mut row.superseded),
+            (&written.duplicates, |row| &mut row.duplicate),
+        ];
+        for (counts, field) in counts {
+            for (drop, count) in counts {
+                let key = (drop.clone(), contract.file.clone());
+                let fresh = self.files.contains_key(&(key.0.clone(), key.1.clone(), false));
+                if let Some(row) = self.files.get_mut(&(key.0, key.1, !fresh)) {
+                    *field(row) += signed(*count);
+                }
+            }
+        }
+        if written.conflicts > 0 {
+            self.warnings.push(format!("{}: {} rows contradict a later row with the same key in the same drop; the later one was taken", contract.file, written.conflicts));
+        }
+        merge_checks(&mut self.checks, written.checks.clone());
+    }
+
+    /// Opens the books for rows that waited since an earlier batch.
+    pub fn retry(&mut self, row: &QuarantineRow, contract: &Contract) {
+        let key = (row.precedence.clone(), contract.file.clone(), true);
+        let batch_id = self.note.batch.clone();
+        let books = self.files.entry(key).or_insert_with(|| DropRow {
+            batch_id,
+            drop: row.drop.clone(),
+            precedence: row.precedence.clone(),
+            file: contract.file.clone(),
+            retried: true,
+            ..DropRow::default()
+        });
+        books.rows_in += 1;
+        self.released.entry(contract.source.clone()).or_default().insert((row.precedence.clone(), row.line));
+    }
+
+    /// Marks every order of the lake.
+    pub fn affect_everything(&mut self) {
+        let months: Vec<i32> = match self.clean("orders") {
+            Ok(orders) => orders.months().into_iter().map(entrega_lake::read::days_since_epoch).collect(),
+            Err(_) => Vec::new(),
+        };
+        months.into_iter().for_each(|month| self.affected.all(month));
+    }
+
+    /// Notes days on which something happened, and the month of the order.
+    pub fn touch(&mut self, days: impl IntoIterator<Item = i32>, month: i32) {
+        debug_assert_eq!(month, month_of_day(month));
+        self.touched.days.extend(days);
+        self.touched.months.insert(month);
+    }
+
+    /// Every row of every file must be accounted for.
+    ///
+    /// # Errors
+    /// [`FlowError::Unreconciled`].
+    pub fn reconcile(&self) -> Result<()> {
+        match self.files.values().find(|row| row.rows_in != row.accounted()) {
+            None => Ok(()),
+            Some(row) => Err(FlowError::Unreconciled {
+                drop: row.drop.clone(),
+                file: row.file.clone(),
+                rows_in: row.rows_in.unsigned_abs(),
+                accounted: row.accounted().unsigned_abs(),
+            }),
+        }
+    }
+
+    /// All files' books added up.
+    #[must_use]
+    pub fn total(&self) -> DropRow {
+        let mut total = DropRow { batch_id: self.note.batch.clone(), ..DropRow::default() };
+        for row in self.files.values() {
+            total.rows_in += row.rows_in;
+            total.inserted += row.inserted;
+            total.updated += row.updated;
+            total.unchanged += row.unchanged;
+            total.superseded += row.superseded;
+            total.duplicate += row.duplicate;
+            total.quarantined += row.quarantined;
+            total.waiting += row.waiting;
+            total.dropped += row.dropped;
+        }
+        total
+    }
+
+    /// Writes the books: drops, checks, missing references.
+    pub(super) async fn write_books(&mut self, context: &Context) -> Result<()> {
+        let rows: Vec<DropRow> = self.files.values().cloned().collect();
+        let drops = self.table(&tables::drops().table)?.clone();
+        self.commit(ops::append(&context.lake, drops, &rows, &self.note).await?);
+        let rows: Vec<CheckRow> = check_rows(&self.note.batch, &self.checks);
+        let checks = self.table(&tables::checks().table)?.clone();
+        self.commit(ops::append(&context.lake, checks, &rows, &self.note).await?);
+        Ok(())
+    }
+}
+
+/// Check results as rows of `ops.checks`.
+#[must_use]
+pub fn check_rows(batch_id: &str, checks: &[CheckResult]) -> Vec<CheckRow> {
+    checks
+        .iter()
+        .map(|result| CheckRow {
+            batch_id: batch_id.to_owned(),
+            table: result.table.clone(),
+            check: result.check.clone(),
+            severity: match result.severity {
+                Severity::Fail => "fail",
+                Severity::Warn => "warn",
+            }
+            .to_owned(),
+            rows: signed(result.rows),
+            failures: signed(result.failures),
+            sample: result.sample.clone(),
+        })
+        .collect()
+}
+
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,215 @@
+//! Ingest (ETL 1): drops become the clean tables.
+//!
+//! ```text
+//!  snapshots ─▶ dimensions ─▶ orders (and their index) ─▶ children ─▶ affected orders restated ─▶ books ─▶ publish
+//! ```
+//!
+//! Everything is computed from what was published; what fails on the way leaves the lake as readers saw it.
+
+mod batch;
+mod children;
+mod dimensions;
+mod orders;
+mod quarantined;
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::NaiveDateTime;
+use entrega_lake::{Definition, LakeError, TableState};
+use entrega_model::{
+    model::{Check, Model, WriteMode},
+    tables::{Layer, TableName},
+};
+use entrega_operators::{check::References, keys::text, validate::Drop};
+use serde::Serialize;
+
+pub use batch::{Batch, check_rows};
+
+use crate::{
+    Context, FlowError, Result, discover,
+
+    ledger::{BatchRow, Ledger, Publication},
+    ops,
+    restate::restate,
+    tables::{self, DropRow},
+};
+
+/// Which of the waiting drops are taken.
+#[derive(Debug, Clone, Default)]
+pub enum Selection {
+    /// All.
+    #[default]
+    All,
+    /// Those of these folders, in the lake's landing zone.
+    Folders(Vec<String>),
+    /// Those whose interval begins at or after the first and before the second moment.
+    Between(Option<NaiveDateTime>, Option<NaiveDateTime>),
+}
+
+/// What an ingest did.
+#[derive(Debug, Clone, Serialize)]
+pub struct IngestReport {
+    /// The batch.
+    pub batch_id: String,
+    /// Drops taken.
+    pub drops: usize,
+    /// What became of the rows, all files together.
+    pub rows: DropRow,
+    /// Orders whose deliveries were computed again.
+    pub restated_months: usize,
+    /// Whether all tables were built again because a model changed.
+    pub rebuilt: bool,
+    /// What is worth knowing.
+    pub warnings: Vec<String>,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// What an ingest would do.
+#[derive(Debug)]
+pub struct IngestPlan {
+    /// The drops, oldest precedence first.
+    pub drops: Vec<Drop>,
+    /// Models whose text changed since they last wrote.
+    pub stale: Vec<TableName>,
+    /// Whether a changed model makes it necessary to build everything again from landing.
+    pub rebuild: bool,
+}
+
+impl IngestPlan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.drops.is_empty() && self.stale.is_empty()
+    }
+}
+
+/// Whether the ingest makes a model's table.
+fn is_ours(model: &Model) -> bool {
+    model.table.layer == Layer::Clean
+}
+
+/// Finds what there is to do.
+///
+/// # Errors
+/// When the ledger or a manifest cannot be read, or a wanted drop does not exist.
+pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> Result<IngestPlan> {
+    let models = context.project.models().iter().filter(|model| is_ours(model));
+    let stale: Vec<&Model> = models.filter(|model| ledger.models.get(&model.table).is_some_and(|known| *known != model.fingerprint)).collect();
+    let rebuild = stale.iter().any(|model| model.write != WriteMode::Restate);
+    let landing = discover::landing(&context.lake).await?;
+    let taken = ledger.state(&context.lake, &tables::drops()).await?;
+    let taken: Vec<DropRow> = if rebuild { Vec::new() } else { ops::read(&context.lake, &taken).await? };
+    let mut drops = discover::waiting(&context.lake, context.project.contracts(), &landing, &taken).await?;
+    match selection {
+        Selection::All => {}
+        _ if rebuild => {}
+        Selection::Folders(wanted) => {
+            let wanted: Vec<String> = wanted.iter().map(|folder| normal_folder(folder)).collect();
+            if let Some(missing) = wanted.iter().find(|folder| landing.complete.iter().all(|(known, _)| known != *folder)) {
+                return Err(FlowError::Request {
+                    problem: format!("there is no complete drop '{missing}'"),
+                    hint: "`entrega status` lists the drops that wait, and folders without a manifest".to_owned(),
+                });
+            }
+            drops.retain(|drop| wanted.contains(&drop.folder));
+        }
+        Selection::Between(from, to) => drops.retain(|drop| {
+            let start = drop.manifest.interval.start;
+            from.is_none_or(|from| start >= from) && to.is_none_or(|to| start < to)
+        }),
+    }
+    Ok(IngestPlan { drops, stale: stale.into_iter().map(|model| model.table.clone()).collect(), rebuild })
+}
+
+fn normal_folder(folder: &str) -> String {
+    let folder = folder.trim_matches('/');
+    if folder.starts_with("landing/") { folder.to_owned() } else { format!("landing/{folder}") }
+}
+
+/// Takes the planned drops as one batch and publishes it; `None` if there is nothing to do.
+///
+/// # Errors
+/// When a drop, a model, a check or the lake fails; then nothing is published.
+pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Result<Option<(BatchRow, IngestReport)>> {
+    if plan.is_empty() {
+        return Ok(None);
+    }
+    let clock = std::time::Instant::now();
+    let mut batch = Batch::open(context, &ledger, &plan).await?;
+    dimensions::snapshots(context, &mut batch, &plan.drops).await?;
+    let index = orders::ingest(context, &mut batch, &plan.drops).await?;
+    children::ingest(context, &mut batch, &plan.drops, index).await?;
+    dimensions::changed(context, &mut batch).await?;
+    if plan.stale.iter().any(|table| context.project.model(table).is_ok_and(|model| model.write == WriteMode::Restate)) {
+        batch.affect_everything();
+    }
+    let restated = batch.affected.0.len();
+    if restated > 0 || plan.rebuild {
+        restate(context, &mut batch).await?;
+    }
+    batch.reconcile()?;
+    quarantined::write(context, &mut batch).await?;
+    batch.write_books(context).await?;
+    let rows = batch.total();
+    let report = IngestReport {
+        batch_id: batch.note.batch.clone(),
+        drops: plan.drops.len(),
+        restated_months: restated,
+        rebuilt: plan.rebuild,
+        warnings: std::mem::take(&mut batch.warnings),
+        seconds: clock.elapsed().as_secs_f64(),
+        rows,
+    };
+    let publication = Publication {
+        batch_id: batch.note.batch.clone(),
+        job: "ingest",
+        started_at: batch.started_at,
+        published_at: context.now().naive_utc(),
+        as_of: plan.drops.iter().map(|drop| drop.manifest.interval.end).max(),
+        drops: i64::try_from(plan.drops.len()).unwrap_or(i64::MAX),
+        rows_in: report.rows.rows_in,
+        models: context.project.models().iter().filter(|model| is_ours(model)).map(|model| (model.table.clone(), model.fingerprint.clone())).collect(),
+        tables: batch.committed.into_values().collect(),
+        touched: batch.touched,
+    };
+    let row = ledger.publish(&context.lake, publication).await?;
+    Ok(Some((row, report)))
+}
+
+/// Opens tables at their published versions, several at once.
+pub(crate) async fn open_tables(context: &Context, ledger: &Ledger, definitions: Vec<Definition>, empty: bool) -> Result<BTreeMap<TableName, TableState>> {
+    let mut tasks = Vec::new();
+    for definition in definitions {
+        let version = if empty { None } else { ledger.versions.get(&definition.table).copied() };
+        let lake = context.lake.clone();
+        tasks.push(tokio::spawn(async move { lake.table(&definition, version).await }));
+    }
+    let mut tables = BTreeMap::new();
+    for task in tasks {
+        let state: Result<TableState, LakeError> = task.await.map_err(FlowError::joined)?;
+        let state = state?;
+        tables.insert(state.name().clone(), state);
+    }
+    Ok(tables)
+}
+
+
+/// The values that a model's relationship checks may refer to, from published tables.
+///
+/// # Errors
+/// When a check names a table or column that does not exist.
+pub async fn references(context: &Context, ledger: &Ledger, model: &Model) -> Result<References> {
+    let mut references = References::new();
+    for check in &model.checks {
+        let Check::Relationship { to, .. } = check else { continue };
+        let (table, column) = to.rsplit_once('.').unwrap_or((to, ""));
+        let state = ledger.state(&context.lake, &Definition::of(context.project.model(&table.parse()?)?)).await?;
+        let mut known = HashSet::new();
+        for rows in context.lake.read_all(&state, Some(&[column])).await? {
+            known.extend(text(&rows, column).map_err(FlowError::rows(table))?.iter().flatten().map(str::to_owned));
+        }
+        references.insert(to.clone(), known);
+    }
+    Ok(references)
+}

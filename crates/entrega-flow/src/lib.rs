@@ -1,0 +1,31 @@
+//! Composite steps: ingest, summarise, and the ledger that makes them safe to repeat.
+//!
+//! ```text
+//!  discover ─▶ drops that no published batch holds
+//!     │
+//!     ▼ ingest (ETL 1)                                                    summarise (ETL 2)
+//!  orders ─▶ children ─▶ dimensions ─▶ restate deliveries, shipments ──▶  touched days of every daily table
+//!     └──────────────┴──────────┴───────────────┴──▶ publish: one row in ops.batches names every table's version ◀─┘
+//! ```
+//!
+//! Nothing is visible before its batch is published, and every step works from what was published: a killed run
+//! leaves no trace that matters.
+
+pub mod affected;
+pub mod context;
+pub mod discover;
+pub mod error;
+pub mod ingest;
+pub mod ledger;
+pub mod operators;
+pub mod ops;
+pub mod order_index;
+pub mod plan;
+pub mod restate;
+pub mod source;
+pub mod status;
+pub mod summarise;
+pub mod tables;
+
+pub use context::{Context, Progress, Silent};
+pub use error::{FlowError, Result};

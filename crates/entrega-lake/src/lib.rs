@@ -1,0 +1,32 @@
+//! The only door to object storage and Delta.
+//!
+//! A lake is one prefix of an object store. Tables are Delta tables under `<layer>/<table>/`, partitioned by a month
+//! where they follow orders. This crate opens them at a version, reads the files that are asked for, writes new files
+//! and commits a *rewrite*: these files go, those come.
+//!
+//! ```text
+//!  base (published version)      latest (perhaps with a killed run's commits)
+//!         │                               │
+//!         ├── rewrite: − files + files    │
+//!         ▼                               ▼
+//!      desired file set  ──────────▶  one Delta commit: remove latest − desired, add desired − latest
+//! ```
+//!
+//! So every commit builds on what was *published*; what a killed run left behind is undone by the same commit, and a
+//! table never needs to be repaired first.
+//!
+//! Deliberately absent: any knowledge of models, schedules or the order system.
+
+pub mod commit;
+pub mod error;
+pub mod lease;
+pub mod location;
+pub mod read;
+pub mod schema;
+pub mod table;
+pub mod write;
+
+pub use commit::{CommitNote, Rewrite};
+pub use error::{LakeError, Result};
+pub use location::Lake;
+pub use table::{DataFile, Definition, TableState};

@@ -1,0 +1,239 @@
+//! Model files: one Spark SQL query that makes one table, with a TOML front matter.
+//!
+//! ```text
+//! /*---
+//! description = "One row per order"
+//! grain = ["order_id"]
+//! write = "upsert"
+//! …
+//! ---*/
+//! with orders as (select … from landing.orders) select … from orders
+//! ```
+//!
+//! What a model reads is taken from its SQL; its fingerprint is taken from its SQL, its declarations and those of the
+//! models that it reads, so that a change is seen wherever it matters.
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use sqlparser::{ast::visit_relations, dialect::SparkSqlDialect, parser::Parser};
+
+use crate::{ModelError, tables::TableName};
+
+/// How a model's rows reach its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMode {
+    /// Rows of a source, by grain: a newer row replaces an older one.
+    Upsert,
+    /// Recomputed for the orders that something touched.
+    Restate,
+    /// Recomputed for the days that something touched, or that have ended.
+    ReplaceDays,
+    /// Recomputed for the purchase months that something touched.
+    ReplaceMonths,
+    /// The whole table.
+    Snapshot,
+}
+
+/// A column of a model's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelColumn {
+    /// Name.
+    pub name: String,
+    /// Spark SQL type, for example `DECIMAL(12,2)`.
+    pub sql_type: String,
+    /// Meaning, unit and source.
+    pub doc: String,
+}
+
+/// What happens when a check does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The batch is not committed.
+    #[default]
+    Fail,
+    /// It is recorded.
+    Warn,
+}
+
+/// A condition on the rows about to be committed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Check {
+    /// No two rows share the grain.
+    Unique {
+        /// Default fail.
+        #[serde(default)]
+        severity: Severity,
+    },
+    /// The columns hold a value in every row.
+    NotNull {
+        /// The columns.
+        columns: Vec<String>,
+        /// Default fail.
+        #[serde(default)]
+        severity: Severity,
+    },
+    /// The column holds only these values (or NULL).
+    AcceptedValues {
+        /// The column.
+        column: String,
+        /// The values.
+        values: Vec<String>,
+        /// Default fail.
+        #[serde(default)]
+        severity: Severity,
+    },
+    /// Every value (but NULL) is found in another table's column, `layer.table.column`.
+    Relationship {
+        /// The column.
+        column: String,
+        /// Where it must be found.
+        to: String,
+        /// Default fail.
+        #[serde(default)]
+        severity: Severity,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    description: String,
+    grain: Vec<String>,
+    write: WriteMode,
+    #[serde(default)]
+    partition: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+    columns: Vec<[String; 3]>,
+    #[serde(default)]
+    checks: Vec<Check>,
+}
+
+/// One SQL file that makes one table.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The table that it makes.
+    pub table: TableName,
+    /// What a row is.
+    pub description: String,
+    /// The columns that identify a row.
+    pub grain: Vec<String>,
+    /// How rows reach the table.
+    pub write: WriteMode,
+    /// The partition column (a DATE, the first of a month), if any.
+    pub partition: Option<String>,
+    /// The source whose contract feeds it, for models right after landing.
+    pub source: Option<String>,
+    /// The table's columns, in order.
+    pub columns: Vec<ModelColumn>,
+    /// What must hold of rows before they are committed.
+    pub checks: Vec<Check>,
+    /// The query.
+    pub sql: String,
+    /// The tables that the query reads.
+    pub reads: BTreeSet<TableName>,
+    /// SHA-256 of front matter and query; [`crate::project::Project`] folds in what it reads.
+    pub fingerprint: String,
+}
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// When front matter or SQL cannot be parsed, or the declarations contradict each other.
+    pub fn parse(table: &TableName, text: &str) -> Result<Self, ModelError> {
+        let file = format!("{}.sql", table.path());
+        let body = text.trim_start().strip_prefix("/*---").and_then(|rest| rest.split_once("---*/"));
+        let (front, sql) = body.ok_or_else(|| {
+            ModelError::file(&file, "it has no front matter", "begin the file with /*--- … ---*/, see docs/reference/models.md")
+        })?;
+        let front: FrontMatter = toml::from_str(front)
+            .map_err(|error| ModelError::file(&file, error, "the front matter is TOML, see docs/reference/models.md"))?;
+        let reads = relations(sql).map_err(|error| {
+            ModelError::file(&file, error, "a model is one Spark SQL query; run it in spark-sql to see more")
+        })?;
+        let model = Self {
+            table: table.clone(),
+            description: front.description,
+            grain: front.grain,
+            write: front.write,
+            partition: front.partition,
+            source: front.source,
+            columns: front
+                .columns
+                .into_iter()
+                .map(|[name, sql_type, doc]| ModelColumn { name, sql_type, doc })
+                .collect(),
+            checks: front.checks,
+            sql: sql.trim().to_owned(),
+            reads,
+            fingerprint: hex_digest([text]),
+        };
+        model.validate(&file)?;
+        Ok(model)
+    }
+
+    /// A column by name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&ModelColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    fn validate(&self, file: &str) -> Result<(), ModelError> {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        let named = self.grain.iter().chain(&self.partition);
+        if let Some(missing) = named.into_iter().find(|name| !names.contains(&name.as_str())) {
+            return Err(ModelError::file(
+                file,
+                format!("grain or partition names the column '{missing}', which it does not declare"),
+                format!("its columns are {}", names.join(", ")),
+            ));
+        }
+        if let Some(right) = self.reads.iter().find(|read| read.layer > self.table.layer) {
+            return Err(ModelError::file(
+                file,
+                format!("it reads {right}, which lies to its right"),
+                format!("a model reads from its own layer or earlier ones: {}", crate::tables::Layer::names()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The `layer.table` names that a query reads; names without a layer are its own CTEs.
+fn relations(sql: &str) -> Result<BTreeSet<TableName>, String> {
+    let statements = Parser::parse_sql(&SparkSqlDialect {}, sql).map_err(|error| error.to_string())?;
+    if statements.len() != 1 {
+        return Err(format!("it holds {} statements", statements.len()));
+    }
+    let mut found = BTreeSet::new();
+    let flow = visit_relations(&statements, |relation| {
+        let name = relation.to_string();
+        if name.contains('.') {
+            match name.parse() {
+                Ok(table) => found.insert(table),
+                Err(_) => return ControlFlow::Break(format!("it reads '{name}', which is not layer.table")),
+            };
+        }
+        ControlFlow::Continue(())
+    });
+    match flow {
+        ControlFlow::Break(problem) => Err(problem),
+        ControlFlow::Continue(()) => Ok(found),
+    }
+}
+
+/// SHA-256 over parts, as hex.
+pub(crate) fn hex_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,125 @@
+//! Rows by month: the partition of every table that follows orders.
+
+use std::collections::BTreeMap;
+
+use arrow::{
+    array::{Array, AsArray as _, RecordBatch, UInt32Array},
+    compute::take_record_batch,
+    datatypes::{Date32Type, DataType, TimestampMicrosecondType},
+    error::ArrowError,
+};
+use chrono::{Datelike as _, NaiveDate};
+use entrega_lake::read::{date_of, days_since_epoch};
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// The first of the month of a day, both as days since 1970-01-01.
+#[must_use]
+pub fn month_of_day(day: i32) -> i32 {
+    let date = date_of(day);
+    day - i32::try_from(date.day0()).unwrap_or(0)
+}
+
+/// The first of the month of each moment of a timestamp column; NULL stays NULL.
+///
+/// # Errors
+/// When the column is missing or no timestamp.
+pub fn months_of(batch: &RecordBatch, column: &str) -> Result<Vec<Option<i32>>, ArrowError> {
+    let found = batch.column_by_name(column).filter(|found| matches!(found.data_type(), DataType::Timestamp(..)));
+    let found = found.ok_or_else(|| ArrowError::SchemaError(format!("no timestamp column {column}")))?;
+    let moments = found.as_primitive::<TimestampMicrosecondType>();
+    // Neighbours often share a day: the last answer is kept.
+    let mut last = (i64::MIN, 0);
+    Ok(moments
+        .iter()
+        .map(|moment| {
+            let day = moment?.div_euclid(DAY);
+            if day != last.0 {
+                last = (day, month_of_day(i32::try_from(day).unwrap_or(i32::MAX)));
+            }
+            Some(last.1)
+        })
+        .collect())
+}
+
+/// Splits rows by a month given for each of them, keeping their order inside a month.
+///
+/// # Errors
+/// From Arrow's kernels.
+pub fn split(batch: &RecordBatch, months: &[i32]) -> Result<BTreeMap<i32, RecordBatch>, ArrowError> {
+    let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
+    for month in months {
+        *counts.entry(*month).or_default() += 1;
+    }
+    if counts.len() <= 1 {
+        return Ok(counts.into_keys().map(|month| (month, batch.clone())).collect());
+    }
+    // A counting sort: one gather for all months, then slices of it.
+    let mut offset = 0;
+    let mut starts = BTreeMap::new();
+    for (month, count) in &counts {
+        starts.insert(*month, offset);
+        offset += count;
+    }
+    let mut next = starts.clone();
+    let mut order = vec![0u32; months.len()];
+    for (row, month) in months.iter().enumerate() {
+        if let Some(position) = next.get_mut(month) {
+            order[*position] = u32::try_from(row).unwrap_or(u32::MAX);
+            *position += 1;
+        }
+    }
+    let sorted = take_record_batch(batch, &UInt32Array::from(order))?;
+    Ok(counts.into_iter().map(|(month, count)| (month, sorted.slice(starts[&month], count))).collect())
+}
+
+/// Splits rows by their partition column.
+///
+/// # Errors
+/// When the column is missing, no DATE, or NULL in some row.
+pub fn split_by_column(batches: &[RecordBatch], column: &str) -> Result<BTreeMap<i32, Vec<RecordBatch>>, ArrowError> {
+    let mut parts: BTreeMap<i32, Vec<RecordBatch>> = BTreeMap::new();
+    for batch in batches {
+        let found = batch.column_by_name(column).and_then(|found| found.as_primitive_opt::<Date32Type>());
+        let found = found.ok_or_else(|| ArrowError::SchemaError(format!("no DATE column {column}")))?;
+        if found.null_count() > 0 {
+            return Err(ArrowError::InvalidArgumentError(format!("the partition column {column} is NULL in a row")));
+        }
+        for (month, part) in split(batch, found.values())? {
+            parts.entry(month).or_default().push(part);
+        }
+    }
+    Ok(parts)
+}
+
+/// Packs months into units of work of at most `most` rows (a month is never divided), so that small months share the
+/// cost of planning and large ones bound memory.
+#[must_use]
+pub fn pack(months: impl IntoIterator<Item = (i32, usize)>, most: usize) -> Vec<Vec<i32>> {
+    let mut units: Vec<(usize, Vec<i32>)> = Vec::new();
+    for (month, rows) in months {
+        match units.last_mut() {
+            Some((size, unit)) if *size + rows <= most => {
+                *size += rows;
+                unit.push(month);
+            }
+            _ => units.push((rows, vec![month])),
+        }
+    }
+    // The largest first, so that no worker is left alone with one at the end.
+    units.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+    units.into_iter().map(|(_, unit)| unit).collect()
+}
+
+/// A month as a date.
+#[must_use]
+pub fn date(month: i32) -> NaiveDate {
+    date_of(month)
+}
+
+/// A date's month as days since 1970-01-01.
+#[must_use]
+pub fn month(date: NaiveDate) -> i32 {
+    month_of_day(days_since_epoch(date))
+}
