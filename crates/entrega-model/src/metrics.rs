@@ -471,10 +471,11 @@ pub fn open_orders_statement(days: &[NaiveDate], aggregates: &[(&str, String)]) 
         .join(", ");
     let first = days.iter().min().copied().unwrap_or_default();
     let last = days.iter().max().copied().unwrap_or_default();
-    let aggregates = aggregates
+    let aggregates: Vec<_> = aggregates
         .iter()
-        .map(|(name, expression)| format!(",\n  {expression} as {name}"))
-        .collect::<String>();
+        .map(|(name, expression)| format!("{expression} as {name}"))
+        .collect();
+    let aggregates = aggregates.join(",\n  ");
     format!(
         "with days as (\n  select day from (values {values}) as wanted(day)\n), closing as (\n  select purchase_date, \
          cast(order_estimated_delivery_date as date) as promise_date,\n    cast(case\n      when order_delivered_customer_date is \
@@ -483,7 +484,7 @@ pub fn open_orders_statement(days: &[NaiveDate], aggregates: &[(&str, String)]) 
          order_delivered_carrier_date)\n    end as date) as closed_date\n  from clean.deliveries\n  where purchase_date <= date \
          '{last}'\n), standing as (\n  select purchase_date, promise_date, closed_date, count(*) as orders\n  from closing\n  \
          where closed_date is null or closed_date > date '{first}'\n  group by purchase_date, promise_date, closed_date\n)\n\
-         select cast(day as date) as date{aggregates}\nfrom days\njoin standing on purchase_date <= day and (closed_date is null or closed_date > \
+         select cast(day as date) as date,\n  {aggregates}\nfrom days\njoin standing on purchase_date <= day and (closed_date is null or closed_date > \
          day)\ngroup by day"
     )
 }
