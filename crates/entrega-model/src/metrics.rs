@@ -401,11 +401,20 @@ impl Formula {
                 format!("select {expression} as value\nfrom summary.delivery_daily\nwhere {days}")
             }
             Self::DeliveryDaysQuantile { level } => format!(
-                "with by_days as (\n  select delivery_days, sum(delivered) as delivered\n  from summary.delivery_days_daily\n  \
-                 where {days}\n  group by delivery_days\n), running as (\n  select delivery_days, delivered,\n    \
-                 sum(delivered) over (order by delivery_days rows between unbounded preceding and current row) as so_far,\n    \
-                 {level} * sum(delivered) over () as wanted\n  from by_days\n)\n\
-                 select min(delivery_days + 1 - (so_far - wanted) / delivered) as value\nfrom running\nwhere so_far >= wanted"
+                "with by_days as (
+  select delivery_days, sum(delivered) as delivered
+  from summary.delivery_days_daily
+  where {days}
+  group by delivery_days
+), running as (
+  select delivery_days, delivered,
+    sum(delivered) over (order by delivery_days rows between unbounded preceding and current row) as so_far,
+    {level} * sum(delivered) over () as wanted
+  from by_days
+)
+select min(delivery_days + 1 - (so_far - wanted) / delivered) as value
+from running
+where so_far >= wanted"
             ),
             Self::Standing(_) => {
                 let expression = self.expression().unwrap_or_default();
@@ -477,15 +486,29 @@ pub fn open_orders_statement(days: &[NaiveDate], aggregates: &[(&str, String)]) 
         .collect();
     let aggregates = aggregates.join(",\n  ");
     format!(
-        "with days as (\n  select day from (values {values}) as wanted(day)\n), closing as (\n  select purchase_date, \
-         cast(order_estimated_delivery_date as date) as promise_date,\n    cast(case\n      when order_delivered_customer_date is \
-         not null\n        then greatest(order_delivered_customer_date, order_purchase_timestamp)\n      when order_status in \
-         ('delivered', 'canceled', 'unavailable')\n        then greatest(order_purchase_timestamp, order_approved_at, \
-         order_delivered_carrier_date)\n    end as date) as closed_date\n  from clean.deliveries\n  where purchase_date <= date \
-         '{last}'\n), standing as (\n  select purchase_date, promise_date, closed_date, count(*) as orders\n  from closing\n  \
-         where closed_date is null or closed_date > date '{first}'\n  group by purchase_date, promise_date, closed_date\n)\n\
-         select cast(day as date) as date,\n  {aggregates}\nfrom days\njoin standing on purchase_date <= day and (closed_date is null or closed_date > \
-         day)\ngroup by day"
+        "with days as (
+  select day from (values {values}) as wanted(day)
+), closing as (
+  select purchase_date, cast(order_estimated_delivery_date as date) as promise_date,
+    cast(case
+      when order_delivered_customer_date is not null
+        then greatest(order_delivered_customer_date, order_purchase_timestamp)
+      when order_status in ('delivered', 'canceled', 'unavailable')
+        then greatest(order_purchase_timestamp, order_approved_at, order_delivered_carrier_date)
+    end as date) as closed_date
+  from clean.deliveries
+  where purchase_date <= date '{last}'
+), standing as (
+  select purchase_date, promise_date, closed_date, count(*) as orders
+  from closing
+  where closed_date is null or closed_date > date '{first}'
+  group by purchase_date, promise_date, closed_date
+)
+select cast(day as date) as date,
+  {aggregates}
+from days
+join standing on purchase_date <= day and (closed_date is null or closed_date > day)
+group by day"
     )
 }
 
@@ -506,74 +529,4 @@ pub fn days_between(first: NaiveDate, last: NaiveDate) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_metric_is_named_once_and_explained() {
-        let mut names = BTreeSet::new();
-        for metric in METRICS {
-            assert!(names.insert(metric.name), "{} appears twice", metric.name);
-            assert!(
-                metric
-                    .name
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
-                "{}",
-                metric.name
-            );
-            assert!(!metric.label.is_empty(), "{} has no label", metric.name);
-            assert!(
-                metric.description.ends_with('.') && metric.description.len() > 20,
-                "{} is not explained",
-                metric.name
-            );
-            let rests_on_a_number = matches!(
-                metric.formula,
-                Formula::Ratio { .. } | Formula::DeliveryDaysQuantile { .. }
-            );
-            assert_eq!(
-                rests_on_a_number,
-                !metric.base.is_empty(),
-                "{}: a rate says what it is a rate of",
-                metric.name
-            );
-        }
-    }
-
-    #[test]
-    fn every_metric_has_a_statement_of_its_own() {
-        let (first, last) = ("2018-07-27".parse().unwrap(), "2018-08-23".parse().unwrap());
-        let statements: BTreeSet<_> = METRICS
-            .iter()
-            .map(|metric| metric.formula.statement(first, last))
-            .collect();
-        assert_eq!(statements.len(), METRICS.len());
-    }
-
-    #[test]
-    fn a_ratio_without_a_base_has_no_value() {
-        let sums = BTreeMap::from([("delivered_late".to_owned(), 3.0), ("delivered".to_owned(), 12.0)]);
-        assert_eq!(metric("on_time_rate").unwrap().formula.value(&sums), Some(0.75));
-        assert_eq!(metric("on_time_rate").unwrap().formula.value(&BTreeMap::new()), None);
-        assert_eq!(metric("orders").unwrap().formula.value(&BTreeMap::new()), Some(0.0));
-    }
-
-    #[test]
-    fn a_quantile_is_spread_inside_its_day() {
-        let one_day = BTreeMap::from([(7, 10.0)]);
-        assert_eq!(delivery_days_quantile(&one_day, 0.5), Some(7.5));
-        assert_eq!(delivery_days_quantile(&BTreeMap::new(), 0.5), None);
-    }
-
-    #[test]
-    fn one_month_is_named_by_itself() {
-        let day = "2018-08-23".parse().unwrap();
-        assert_eq!(
-            days_between(day, day),
-            "date = date '2018-08-23' and month = date '2018-08-01'"
-        );
-    }
-}
+mod tests;
