@@ -412,9 +412,9 @@ impl Formula {
     {level} * sum(delivered) over () as wanted
   from by_days
 )
-select min(delivery_days + 1 - (so_far - wanted) / delivered) as value
+select delivery_days + 1 - (so_far - wanted) / delivered as value
 from running
-where so_far >= wanted"
+where so_far >= wanted and so_far - delivered < wanted"
             ),
             Self::Standing(_) => {
                 let expression = self.expression().unwrap_or_default();
