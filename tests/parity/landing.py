@@ -1,8 +1,8 @@
 """landing.<source>, built in Spark from the CSV drops of a lake by the contracts.
 
     landing/dt=…/[hr=…/]_manifest.json + <file>.csv
-      └▶ text rows with drop and line ─▶ trimmed, typed, judged ─▶ last row of each key ─▶ parent's month
-         (Python's csv)                   (Spark, by the contract)   (precedence, line)      (orphans left out)
+      └▶ trimmed text, drop and line ─▶ typed and judged ───────▶ last row of each key ─▶ parent's month
+         (Python's csv)                 (Spark, by the contract)   (precedence, line)      (orphans left out)
 
 An independent second implementation of what the embedded engine does: it shares the contracts with it, not the code.
 Rows that break the contract are left out here, as the engine leaves them in the quarantine.
@@ -23,15 +23,22 @@ from pyspark.sql import DataFrame, SparkSession
 
 STATES = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO".split()
 
+# What counts as blank around a field: Unicode's White_Space, line breaks included.
+BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+# The value of a trimmed field, where a plain try_cast is not it: 3.0 is a whole number.
+VALUES = {"integer": "try_cast(regexp_replace({field}, '[.]0$', '') AS INT)", "zip": "lpad({field}, 5, '0')"}
+
 # What a trimmed, non-empty field must look like to be a value of the type.
 SHAPES = {
     "id": "{field} RLIKE '^[0-9a-f]{{32}}$'",
     "zip": "{field} RLIKE '^[0-9]{{1,5}}$'",
     "state": "{field} IN ('" + "', '".join(STATES) + "')",
-    "timestamp": "try_cast({field} AS TIMESTAMP) IS NOT NULL",
-    "money": "try_cast({field} AS DECIMAL(12,2)) >= 0",
-    "integer": "try_cast({field} AS INT) IS NOT NULL",
-    "number": "try_cast({field} AS DOUBLE) IS NOT NULL",
+    "timestamp": "{field} RLIKE '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}( [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}})?$'"
+    " AND {value} IS NOT NULL",
+    "money": "{field} RLIKE '^([0-9]{{1,10}}([.][0-9]{{0,2}}0*)?|[.][0-9]{{1,2}}0*)$'",
+    "integer": "{value} IS NOT NULL",
+    "number": "abs({value}) < double('Infinity')",
     "text": "true",
 }
 
@@ -69,7 +76,7 @@ def as_of(found: list[Drop]) -> datetime:
 
 
 def text_rows(contract: Contract, found: list[Drop]) -> pa.Table:
-    """All rows of a source as text, with `_drop` and `_line`; of a snapshot those of the newest drop that has it."""
+    """A source's rows as trimmed text, with `_drop` and `_line`; of a snapshot those of the newest drop that has it."""
     with_file = [drop for drop in found if contract.file in drop.files]
     if contract.kind == "snapshot":
         with_file = with_file[-1:]
@@ -85,7 +92,7 @@ def text_rows(contract: Contract, found: list[Drop]) -> pa.Table:
                 if len(row) != len(at):
                     continue
                 for name, position in zip(names, positions, strict=True):
-                    columns[name].append(row[position])
+                    columns[name].append(row[position].strip(BLANKS) or None)
                 columns["_drop"].append(drop.precedence)
                 columns["_line"].append(line)
     types = [(name, pa.string()) for name in [*names, "_drop"]] + [("_line", pa.int64())]
@@ -93,26 +100,22 @@ def text_rows(contract: Contract, found: list[Drop]) -> pa.Table:
 
 
 def judged(contract: Contract) -> str:
-    """The SQL that trims and types the rows of the view `text_rows` and keeps those that hold to the contract."""
-    trimmed = ", ".join(f"nullif(trim(BOTH FROM `{c['name']}`), '') AS `{c['name']}`" for c in contract.columns)
+    """The SQL that types the rows of the view `text_rows` and keeps those that hold to the contract."""
     rules, values = [], []
     for column in contract.columns:
         field, type_ = f"`{column['name']}`", column["type"]
-        rules.append(f"({field} IS NULL OR {SHAPES[type_].format(field=field)})")
+        value = VALUES.get(type_, f"try_cast({{field}} AS {CONTRACT_TYPES[type_]})").format(field=field)
+        rules.append(f"({field} IS NULL OR {SHAPES[type_].format(field=field, value=value)})")
         if column.get("required"):
             rules.append(f"{field} IS NOT NULL")
         if "accepted" in column:
-            accepted = ", ".join(f"'{value}'" for value in column["accepted"])
+            accepted = ", ".join(f"'{word}'" for word in column["accepted"])
             rules.append(f"({field} IS NULL OR {field} IN ({accepted}))")
-        typed = f"try_cast({field} AS {CONTRACT_TYPES[type_]})"
         for bound, sign in (("min", ">="), ("max", "<=")):
             if bound in column:
-                rules.append(f"({field} IS NULL OR {typed} {sign} {column[bound]})")
-        values.append(f"lpad({field}, 5, '0') AS {field}" if type_ == "zip" else f"{typed} AS {field}")
-    return f"""
-        WITH trimmed AS (SELECT {trimmed}, _drop, _line FROM text_rows)
-        SELECT {", ".join(values)}, _drop, _line FROM trimmed WHERE {" AND ".join(rules)}
-    """
+                rules.append(f"({field} IS NULL OR {value} {sign} {column[bound]})")
+        values.append(f"{value} AS {field}")
+    return f"SELECT {', '.join(values)}, _drop, _line FROM text_rows WHERE {' AND '.join(rules)}"
 
 
 def landed(spark: SparkSession, source: str, found: list[Drop], orders: DataFrame | None) -> DataFrame:
