@@ -14,7 +14,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 use datafusion::{
     catalog::{
         CatalogProvider as _, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-        SchemaProvider as _, CatalogProviderList as _,
+        CatalogProviderList as _,
     },
     execution::{SessionState, SessionStateBuilder},
     prelude::{DataFrame, SessionConfig, SessionContext, col, lit},
@@ -80,7 +80,8 @@ pub(crate) fn config(partitions: usize) -> SessionConfig {
 pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
     let mut builder =
         SessionStateBuilder::new().with_config(config).with_default_features().with_spark_features();
-    builder.scalar_functions().get_or_insert_with(Vec::new).extend(functions::all());
+    builder.scalar_functions().get_or_insert_with(Vec::new).extend(functions::scalars());
+    builder.aggregate_functions().get_or_insert_with(Vec::new).extend(functions::aggregates());
     builder
 }
 

@@ -11,12 +11,20 @@ use arrow::{
 };
 use datafusion::{
     common::{Result, exec_err},
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 
-/// All functions, to be registered with a session.
+use crate::max_by::MaxBy;
+
+/// All aggregate functions, to be registered with a session.
 #[must_use]
-pub fn all() -> Vec<Arc<ScalarUDF>> {
+pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    vec![Arc::new(AggregateUDF::from(MaxBy::default()))]
+}
+
+/// All scalar functions, to be registered with a session.
+#[must_use]
+pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     vec![Arc::new(ScalarUDF::from(UnixTimestamp::new()))]
 }
 

@@ -12,6 +12,7 @@
 pub mod embedded;
 pub mod error;
 pub mod functions;
+mod max_by;
 pub mod reader;
 
 pub use embedded::{Embedded, Inputs};

@@ -6,7 +6,7 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
     catalog::{
         CatalogProvider as _, CatalogProviderList as _, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
-        MemorySchemaProvider, SchemaProvider as _,
+        MemorySchemaProvider,
     },
     execution::context::SQLOptions,
     prelude::SessionContext,

@@ -68,10 +68,8 @@ pub async fn waiting(lake: &Lake, contracts: &[Contract], landing: &Landing, tak
         entry.1.insert(row.digest.as_str());
     }
     let candidates = landing.complete.iter().filter(|(folder, modified)| known.get(folder.as_str()).is_none_or(|(seen, _)| seen != modified));
-    let mut drops: Vec<Drop> = futures::stream::iter(candidates.map(|(folder, modified)| validate(lake, folder, *modified, contracts)))
-        .buffered(CONCURRENCY)
-        .try_collect()
-        .await?;
+    let validations: Vec<_> = candidates.map(|(folder, modified)| validate(lake, folder, *modified, contracts)).collect();
+    let mut drops: Vec<Drop> = futures::stream::iter(validations).buffered(CONCURRENCY).try_collect().await?;
     drops.retain(|drop| known.get(drop.folder.as_str()).is_none_or(|(_, digests)| !digests.contains(drop.manifest.digest().as_str())));
     drops.sort_by_key(|drop| (drop.manifest.precedence(), drop.folder.clone()));
     Ok(drops)

@@ -13,6 +13,9 @@ use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuild
 
 use crate::{DataFile, Lake, LakeError, Result, TableState};
 
+/// Files of one read that are fetched and decoded at once.
+const FILES_AT_ONCE: usize = 4;
+
 /// Rows of one batch.
 pub const BATCH_ROWS: usize = 32_768;
 
@@ -45,7 +48,7 @@ impl Lake {
                 Arc::new(arrow::datatypes::Schema::new(fields))
             }
         };
-        let batches: Vec<Vec<RecordBatch>> = futures::stream::iter(files.iter().map(|file| {
+        let reads: Vec<_> = files.iter().map(|file| {
             let (schema, partition) = (Arc::clone(&schema), state.definition.partition.clone());
             let path = self.path(&format!("{}/{}", state.name().path(), file.add.path));
             let (store, month) = (Arc::clone(self.store()), file.month);
@@ -57,10 +60,8 @@ impl Lake {
                 let decoded = decoded.map_err(|error| LakeError::file(&path, "reading it", error))?;
                 decoded.map_err(|error| LakeError::file(&path, "reading it", error))
             }
-        }))
-        .buffered(4)
-        .try_collect()
-        .await?;
+        }).collect();
+        let batches: Vec<Vec<RecordBatch>> = futures::stream::iter(reads).buffered(FILES_AT_ONCE).try_collect().await?;
         Ok(batches.into_iter().flatten().collect())
     }
 

@@ -14,7 +14,7 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow::{
-    array::{Array as _, BooleanArray, RecordBatch, UInt32Array},
+    array::{BooleanArray, RecordBatch, UInt32Array},
     compute::{concat_batches, filter_record_batch, take_record_batch},
     error::ArrowError,
 };

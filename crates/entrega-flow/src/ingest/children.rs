@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Date32Array, RecordBatch},
+    array::{ArrayRef, BooleanArray, Date32Array, RecordBatch, UInt32Array},
     compute::{filter_record_batch, take_record_batch},
 };
 use entrega_engine::Inputs;
@@ -222,12 +222,13 @@ impl Child<'_> {
                 if leaving.is_empty() {
                     continue;
                 }
-                let leaving = take_record_batch(&rows, &leaving.into()).map_err(error())?;
+                let leaving = take_record_batch(&rows, &UInt32Array::from(leaving)).map_err(error())?;
                 let months: Vec<i32> = parents.iter().map(|parent| parent.and_then(|parent| self.index.find(self.by, &parent)).map_or(*month, |place| place.month)).collect();
-                let columns = leaving.schema().fields().iter().zip(leaving.columns()).map(|(field, column)| {
+                let schema = leaving.schema();
+                let columns = schema.fields().iter().zip(leaving.columns()).map(|(field, column)| {
                     if field.name() == PURCHASE_MONTH { Arc::new(Date32Array::from(months.clone())) as ArrayRef } else { Arc::clone(column) }
                 });
-                let leaving = RecordBatch::try_new(leaving.schema(), columns.collect()).map_err(error())?;
+                let leaving = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).map_err(error())?;
                 for (month, part) in split(&leaving, &months).map_err(error())? {
                     carried.entry(month).or_default().push(part);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arrow::{array::{Array as _, AsArray as _, RecordBatch}, compute::concat_batches, datatypes::Int64Type};
+use arrow::{array::{Array as _, AsArray as _, RecordBatch, UInt32Array}, compute::concat_batches, datatypes::Int64Type};
 use entrega_engine::Inputs;
 use entrega_lake::{Rewrite, TableState, schema::DROP_COLUMN};
 use entrega_model::{contract::Contract, drops::Content, model::{Model, WriteMode}, tables::{Layer, TableName}};
@@ -203,7 +203,7 @@ fn by_precedence(contract: &Contract, rows: &[RecordBatch]) -> Result<Vec<Record
     let Some(drops) = whole.column_by_name(DROP_COLUMN) else { return Ok(vec![whole]) };
     let mut order: Vec<u32> = (0..u32::try_from(whole.num_rows()).unwrap_or(u32::MAX)).collect();
     order.sort_by_key(|row| dictionary_value(drops, *row as usize));
-    Ok(vec![arrow::compute::take_record_batch(&whole, &order.into()).map_err(error())?])
+    Ok(vec![arrow::compute::take_record_batch(&whole, &UInt32Array::from(order)).map_err(error())?])
 }
 
 /// Whether two sets of rows of a table say the same, lineage apart.
@@ -218,7 +218,7 @@ fn same_rows(old: &[RecordBatch], new: &[RecordBatch], model: &Model) -> Result<
     let places: HashMap<Vec<u8>, u32> = keys.iter().zip(0u32..).map(|(key, row)| (key.data().to_vec(), row)).collect();
     let matched: Option<Vec<u32>> = key_rows(&new, &model.grain).map_err(error())?.iter().map(|key| places.get(key.data()).copied()).collect();
     let Some(matched) = matched else { return Ok(false) };
-    let old = arrow::compute::take_record_batch(&old, &matched.into()).map_err(error())?;
+    let old = arrow::compute::take_record_batch(&old, &UInt32Array::from(matched)).map_err(error())?;
     let same = same_content(&old, &new).map_err(error())?;
     Ok(same.true_count() == same.len())
 }

@@ -1,0 +1,9 @@
+//! One verb, one file.
+
+pub mod op;
+pub mod replay;
+pub mod report;
+pub mod run;
+pub mod sql;
+pub mod status;
+pub mod tables;

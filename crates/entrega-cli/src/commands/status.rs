@@ -1,0 +1,56 @@
+//! `entrega status`: what the lake knows, what waits and what is missing.
+
+use entrega_flow::status::{Status, status};
+
+use crate::{arguments, output::{say, table}, settings::Settings};
+
+/// So many names of a list are shown.
+const SHOWN: usize = 10;
+
+/// Runs the verb.
+pub async fn run(settings: &Settings, arguments: arguments::Status) -> anyhow::Result<()> {
+    let context = settings.context().await?;
+    let found = status(&context, arguments.batches).await?;
+    say(&if arguments.json { serde_json::to_string_pretty(&found)? } else { describe(&found) });
+    Ok(())
+}
+
+fn describe(status: &Status) -> String {
+    let as_of = status.as_of.map_or("nothing ingested yet".to_owned(), |moment| moment.format("%Y-%m-%d %H:%M").to_string());
+    let mut lines = vec![format!("as of:             {as_of}"), format!("drops taken:       {}", status.drops_taken), listed("drops waiting:     ", &status.waiting)];
+    if !status.waiting.is_empty() {
+        lines.push("  hint: `entrega run all` takes them".to_owned());
+    }
+    let gaps: Vec<String> = status.gaps.iter().map(ToString::to_string).collect();
+    lines.push(listed("gaps:              ", &gaps));
+    lines.push(listed("without manifest:  ", &status.without_manifest));
+    if !status.without_manifest.is_empty() {
+        lines.push("  hint: such a drop is not complete; its producer writes _manifest.json last".to_owned());
+    }
+    let quarantine: Vec<String> = status.quarantine.iter().map(|(source, rows)| format!("{source} {rows}")).collect();
+    lines.push(listed("rows in quarantine:", &quarantine));
+    if !status.batches.is_empty() {
+        let rows = status.batches.iter().map(|batch| {
+            vec![
+                batch.batch_id.clone(),
+                batch.published_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+                batch.as_of.map_or(String::new(), |moment| moment.format("%Y-%m-%d %H:%M").to_string()),
+                batch.drops.to_string(),
+                batch.rows_in.to_string(),
+            ]
+        });
+        lines.push(table(&["batch", "published (UTC)", "as of", "drops", "rows in"], rows));
+    }
+    lines.join("\n")
+}
+
+fn listed(label: &str, names: &[String]) -> String {
+    match names {
+        [] => format!("{label} none"),
+        _ => {
+            let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            let more = if names.len() > SHOWN { format!(" … ({})", names.len()) } else { String::new() };
+            format!("{label} {shown}{more}")
+        }
+    }
+}
