@@ -6,6 +6,7 @@
 mod arguments;
 mod commands;
 mod failure;
+mod memory;
 mod output;
 mod progress;
 mod settings;
@@ -15,10 +16,8 @@ use std::process::ExitCode;
 use arguments::{Cli, Command};
 use clap::Parser as _;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::set_up();
     let cli = Cli::parse();
     output::start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -93,7 +93,7 @@ pub async fn restate(context: &Context, batch: &mut Batch) -> Result<()> {
         Scope::All => (*month, orders.files_of(Some(date(*month))).map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX)).sum()),
         Scope::Orders(orders) => (*month, orders.len()),
     });
-    let units = pack(sizes.collect::<Vec<_>>(), UNIT_ROWS);
+    let units = pack(sizes, UNIT_ROWS, context.threads);
     context.progress.begin("clean.deliveries, clean.shipments", units.len() as u64);
     let jobs: Vec<BTreeMap<i32, Scope>> = units.into_iter().map(|months| months.iter().filter_map(|month| affected.remove_entry(month)).collect()).collect();
     let mut results = futures::stream::iter(jobs)

@@ -210,7 +210,7 @@ pub async fn write(context: &Context, base: TableState, mut rows: ByMonth, job: 
         rows.entry(*month).or_default();
     }
     let sizes: Vec<_> = rows.iter().map(|(month, batches)| (*month, batches.iter().map(RecordBatch::num_rows).sum())).collect();
-    let units = pack(sizes, UNIT_ROWS);
+    let units = pack(sizes, UNIT_ROWS, context.threads);
     context.progress.begin(job.model.table.to_string().as_str(), units.len() as u64);
     let unit_jobs: Vec<_> = units
         .into_iter()

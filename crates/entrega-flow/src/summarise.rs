@@ -207,7 +207,7 @@ impl Run {
                 *rows = (*rows).max(usize::try_from(file.rows).unwrap_or(usize::MAX));
             }
         }
-        let units = pack(months, 2 * UNIT_ROWS);
+        let units = pack(months, UNIT_ROWS, self.context.threads);
         let names: Vec<String> = models.iter().map(|model| model.table.to_string()).collect();
         self.context.progress.begin(&names.join(", "), units.len() as u64);
         let shared = Arc::new((models, partitioned, dimensions, extent));

@@ -94,9 +94,12 @@ pub fn split_by_column(batches: &[RecordBatch], column: &str) -> Result<BTreeMap
 }
 
 /// Packs months into units of work of at most `most` rows (a month is never divided), so that small months share the
-/// cost of planning and large ones bound memory.
+/// cost of planning and large ones bound memory. Less than that is shared evenly among `workers`.
 #[must_use]
-pub fn pack(months: impl IntoIterator<Item = (i32, usize)>, most: usize) -> Vec<Vec<i32>> {
+pub fn pack(months: impl IntoIterator<Item = (i32, usize)>, most: usize, workers: usize) -> Vec<Vec<i32>> {
+    let months: Vec<(i32, usize)> = months.into_iter().collect();
+    let total: usize = months.iter().map(|(_, rows)| rows).sum();
+    let most = most.min(total.div_ceil(workers.max(1)));
     let mut units: Vec<(usize, Vec<i32>)> = Vec::new();
     for (month, rows) in months {
         match units.last_mut() {

@@ -137,9 +137,14 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     }
     let clock = std::time::Instant::now();
     let mut batch = Batch::open(context, &ledger, &plan).await?;
+    let step = |name: &str| tracing::info!(target: "entrega", step = name, seconds = clock.elapsed().as_secs_f64());
+    step("opened");
     dimensions::snapshots(context, &mut batch, &plan.drops).await?;
+    step("dimensions");
     let index = orders::ingest(context, &mut batch, &plan.drops).await?;
+    step("orders");
     children::ingest(context, &mut batch, &plan.drops, index).await?;
+    step("children");
     dimensions::changed(context, &mut batch).await?;
     if plan.stale.iter().any(|table| context.project.model(table).is_ok_and(|model| model.write == WriteMode::Restate)) {
         batch.affect_everything();
@@ -148,6 +153,7 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     if restated > 0 || plan.rebuild {
         restate(context, &mut batch).await?;
     }
+    step("restated");
     batch.reconcile()?;
     quarantined::write(context, &mut batch).await?;
     batch.write_books(context).await?;

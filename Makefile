@@ -1,0 +1,63 @@
+# Entrega's chores. `make` alone prints this help.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -eu -o pipefail
+
+# Dependencies are compiled once, into a cache outside the checkout; what the tests install lies beside it.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/entrega/target
+CACHE := $(patsubst %/,%,$(dir $(CARGO_TARGET_DIR)))
+VENV := $(CACHE)/parity-venv
+ENTREGA := $(CARGO_TARGET_DIR)/release/entrega
+DEMO_LAKE ?= demo-lake
+OLIST_ZIP ?=
+
+.PHONY: help build demo test check test-rust test-parity test-real docs clean
+
+help: ## Print this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+build: ## Build the entrega binary (release)
+	cargo build --release -p entrega-cli
+
+demo: ## Build, fill a lake from OLIST_ZIP=path and make the report
+	@if [ -z "$(OLIST_ZIP)" ]; then \
+	  echo "The demo runs on the public Olist data. Download it from https://www.kaggle.com/datasets/olistbr/brazilian-ecommerce"; \
+	  echo "(one zip, about 45 MB, free account), then: make demo OLIST_ZIP=path/to/brazilian-ecommerce.zip"; \
+	  exit 1; \
+	fi
+	@test -f "$(OLIST_ZIP)" || { echo "OLIST_ZIP=$(OLIST_ZIP) is not there"; exit 1; }
+	$(MAKE) build
+	$(ENTREGA) replay --source "$(OLIST_ZIP)" --lake $(DEMO_LAKE) --as one-drop
+	$(ENTREGA) run all --lake $(DEMO_LAKE)
+	$(ENTREGA) report --lake $(DEMO_LAKE) --out $(DEMO_LAKE)-report.html
+	@echo "Open $(DEMO_LAKE)-report.html in a browser."
+
+test: check test-rust test-parity test-real ## Run everything that CI runs
+
+check: ## Formatting and lints
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+test-rust: ## Unit, property, example and story tests
+	cargo test --release --workspace
+
+test-parity: $(VENV)/ready build ## The same models in real Spark: examples, and a lake of the fixture shop row by row
+	@if ! command -v java >/dev/null; then echo "SKIPPED: the Spark parity tests need Java 17 or newer"; exit 0; fi; \
+	lake=$$(mktemp -d); trap 'rm -rf "$$lake"' EXIT; \
+	$(ENTREGA) replay --source tests/fixtures/shop --lake $$lake/lake --cadence daily; \
+	$(ENTREGA) run all --lake $$lake/lake; \
+	ENTREGA_LAKE=$$lake/lake $(VENV)/bin/python -m pytest -q tests/parity
+
+$(VENV)/ready: tests/parity/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -r tests/parity/requirements.txt
+	touch $@
+
+test-real: build ## The real data set, when OLIST_ZIP points at it
+	@if [ -z "$(OLIST_ZIP)" ]; then echo "SKIPPED: the real-data suite (set OLIST_ZIP=path/to/brazilian-ecommerce.zip)"; exit 0; fi; \
+	ENTREGA=$(ENTREGA) OLIST_ZIP="$(OLIST_ZIP)" tests/real/run.sh
+
+docs: build ## Generate the reference pages
+	$(ENTREGA) tables --diagram > docs/reference/tables.md
+
+clean: ## Remove the demo lake and its report
+	rm -rf $(DEMO_LAKE) $(DEMO_LAKE)-report.html late_to_carrier_*.csv

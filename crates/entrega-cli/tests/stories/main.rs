@@ -1,0 +1,25 @@
+//! Stories of the whole product: each starts the real binary over a lake of its own and reads what a person would see.
+//!
+//! ```text
+//!  first_morning    the way from a data set to the report, and what each verb says
+//!  same_tables      daily, hourly, shuffled, repeated drops end in the tables of one big drop
+//!  corrections      rows that move, contradict, come late or wait for another
+//!  bad_deliveries   drops that lie: a clear message, and the lake as it was
+//!  bad_rows         rows that cannot be read: quarantine
+//!  bad_requests     wrong paths, arguments and questions
+//!  killed           a run that is killed at any moment and started again
+//!  changed_models   a model that changes, and changes back
+//! ```
+//!
+//! They know nothing of the crates inside: what they check holds for any implementation.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bad_deliveries;
+mod bad_requests;
+mod bad_rows;
+mod changed_models;
+mod corrections;
+mod first_morning;
+mod killed;
+mod same_tables;
+mod support;

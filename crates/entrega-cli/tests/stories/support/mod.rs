@@ -1,0 +1,10 @@
+//! What the stories share: a lake to work in, drops written by hand, and the comparison of two lakes.
+
+pub mod contents;
+pub mod delivery;
+pub mod lake;
+pub mod rows;
+
+pub use contents::{Contents, assert_same};
+pub use delivery::Delivery;
+pub use lake::{Lake, Outcome, SHOP};
