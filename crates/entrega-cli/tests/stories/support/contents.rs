@@ -61,15 +61,16 @@ impl Contents {
 fn columns(lake: &Lake) -> &'static [(String, Vec<String>)] {
     static COLUMNS: OnceLock<Vec<(String, Vec<String>)>> = OnceLock::new();
     COLUMNS.get_or_init(|| {
-        let header = |table: &&str| {
-            let text = lake.start(&["sql", "--output", "csv", &format!("select * from {table} limit 0")]).succeeded();
-            let names = text.split(',').filter(|name| *name != "_drop").map(str::to_owned).collect();
-            ((*table).to_owned(), names)
+        // Each column of the DDL is a line that is indented.
+        let columns_of = |table: &&str| {
+            let ddl = lake.ok(&format!("tables --ddl {table}"));
+            let names = ddl.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next());
+            ((*table).to_owned(), names.filter(|name| *name != "_drop").map(str::to_owned).collect())
         };
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let quarantines = SOURCES.iter().map(|source| (format!("quarantine.{source}"), owned(&QUARANTINE_COLUMNS)));
         let missing = ("ops.missing_references".to_owned(), owned(&["order_id", "purchase_month", "source", "key"]));
-        TABLES.iter().map(header).chain(quarantines).chain([missing]).collect()
+        TABLES.iter().map(columns_of).chain(quarantines).chain([missing]).collect()
     })
 }
 

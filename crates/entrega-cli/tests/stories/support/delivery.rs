@@ -41,11 +41,6 @@ const SOURCES: [(&str, &str, bool, &str); 9] = [
     ("categories", "product_category_name_translation.csv", true, "product_category_name,product_category_name_english"),
 ];
 
-/// The file of a source.
-pub fn file_of(source: &str) -> &'static str {
-    SOURCES.iter().find(|(name, ..)| *name == source).unwrap().1
-}
-
 struct File {
     bytes: Vec<u8>,
     rows: usize,
