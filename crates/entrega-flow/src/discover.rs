@@ -55,12 +55,21 @@ pub async fn landing(lake: &Lake) -> Result<Landing> {
     Ok(found)
 }
 
+/// Drops that wait.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// Those that can be taken, oldest precedence first.
+    pub drops: Vec<Drop>,
+    /// Those whose manifest is wrong, with what is wrong.
+    pub damaged: Vec<(String, entrega_operators::OperatorError)>,
+}
+
 /// The drops that no published batch holds, oldest precedence first. A drop that was delivered again under the same
 /// name is taken if its contents changed.
 ///
 /// # Errors
-/// When a manifest is wrong.
-pub async fn waiting(lake: &Lake, contracts: &[Contract], landing: &Landing, taken: &[DropRow]) -> Result<Vec<Drop>> {
+/// When the lake cannot be read; a wrong manifest is no error here, it is told.
+pub async fn waiting(lake: &Lake, contracts: &[Contract], landing: &Landing, taken: &[DropRow]) -> Result<Waiting> {
     let mut known: HashMap<&str, (i64, HashSet<&str>)> = HashMap::new();
     for row in taken {
         let entry = known.entry(row.drop.as_str()).or_default();
@@ -68,9 +77,18 @@ pub async fn waiting(lake: &Lake, contracts: &[Contract], landing: &Landing, tak
         entry.1.insert(row.digest.as_str());
     }
     let candidates = landing.complete.iter().filter(|(folder, modified)| known.get(folder.as_str()).is_none_or(|(seen, _)| seen != modified));
-    let validations: Vec<_> = candidates.map(|(folder, modified)| validate(lake, folder, *modified, contracts)).collect();
-    let mut drops: Vec<Drop> = futures::stream::iter(validations).buffered(CONCURRENCY).try_collect().await?;
+    let candidates: Vec<_> = candidates.cloned().collect();
+    let validations: Vec<_> = candidates.iter().map(|(folder, modified)| validate(lake, folder, *modified, contracts)).collect();
+    let validated: Vec<_> = futures::stream::iter(validations).buffered(CONCURRENCY).collect().await;
+    let (mut drops, mut damaged) = (Vec::new(), Vec::new());
+    for ((folder, _), result) in candidates.iter().zip(validated) {
+        match result {
+            Ok(drop) => drops.push(drop),
+            Err(error @ entrega_operators::OperatorError::Delivery { .. }) => damaged.push((folder.clone(), error)),
+            Err(other) => return Err(other.into()),
+        }
+    }
     drops.retain(|drop| known.get(drop.folder.as_str()).is_none_or(|(_, digests)| !digests.contains(drop.manifest.digest().as_str())));
     drops.sort_by_key(|drop| (drop.manifest.precedence(), drop.folder.clone()));
-    Ok(drops)
+    Ok(Waiting { drops, damaged })
 }

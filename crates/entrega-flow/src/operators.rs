@@ -125,13 +125,14 @@ async fn run_discover(context: &Context) -> Result<Value> {
     let taken = ledger.state(&context.lake, &tables::drops()).await?;
     let taken: Vec<DropRow> = ops::read(&context.lake, &taken).await?;
     let waiting = discover::waiting(&context.lake, context.project.contracts(), &landing, &taken).await?;
-    let waiting: Vec<&str> = waiting.iter().map(|drop| drop.folder.as_str()).collect();
-    Ok(json!({ "waiting": waiting, "without_manifest": landing.incomplete, "complete": landing.complete.len() }))
+    let damaged: serde_json::Map<String, Value> = waiting.damaged.iter().map(|(folder, error)| (folder.clone(), json!(error.to_string()))).collect();
+    let waiting: Vec<&str> = waiting.drops.iter().map(|drop| drop.folder.as_str()).collect();
+    Ok(json!({ "waiting": waiting, "damaged": damaged, "without_manifest": landing.incomplete, "complete": landing.complete.len() }))
 }
 
 async fn find_drop(context: &Context, arguments: &Arguments) -> Result<validate::Drop> {
-    let folder = arguments["drop"].trim_matches('/');
-    Ok(validate::validate(&context.lake, folder, 0, context.project.contracts()).await?)
+    let folder = ingest::normal_folder(&arguments["drop"]);
+    Ok(validate::validate(&context.lake, &folder, 0, context.project.contracts()).await?)
 }
 
 async fn run_validate(context: &Context, arguments: &Arguments) -> Result<Value> {

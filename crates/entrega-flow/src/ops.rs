@@ -81,7 +81,7 @@ pub async fn read<T: DeserializeOwned>(lake: &Lake, table: &TableState) -> Resul
 /// From the lake.
 pub async fn append<T: Serialize>(lake: &Lake, table: TableState, records: &[T], note: &CommitNote) -> Result<TableState> {
     if records.is_empty() {
-        return Ok(table);
+        return if table.version.is_some() { Ok(table) } else { Ok(lake.commit(table, Rewrite::default(), note).await?) };
     }
     let mut rows = to_rows(&table.definition, records)?;
     let mut rewrite = Rewrite::default();

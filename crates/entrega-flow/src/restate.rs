@@ -19,7 +19,7 @@ use arrow::{
 };
 use entrega_engine::Inputs;
 use entrega_lake::{Rewrite, TableState};
-use entrega_model::{model::{Model, WriteMode}, tables::{Layer, TableName}};
+use entrega_model::{model::{Check, Model, WriteMode}, tables::{Layer, TableName}};
 use entrega_operators::{
     check::{CheckResult, References, check, stop_at_failure},
     keys::{Id, ids, text},
@@ -126,8 +126,7 @@ pub async fn restate(context: &Context, batch: &mut Batch) -> Result<()> {
     let missing: Vec<MissingReference> = missing.into_iter().collect();
     let table = batch.table(&tables::missing_references().table)?.clone();
     if missing != batch.missing || table.version.is_none() {
-        let note = entrega_lake::CommitNote { operator: "create", ..batch.note.clone() };
-        batch.commit(ops::replace(&context.lake, table, &missing, &note).await?);
+        batch.commit(ops::replace(&context.lake, table, &missing, &batch.note).await?);
     }
     Ok(())
 }
@@ -151,7 +150,11 @@ impl Shared {
         let (mut partitioned, mut dimensions, mut references) = (Vec::new(), Inputs::default(), References::new());
         for read in reads {
             let state = batch.table(&read)?.clone();
-            let columns = used_columns(&state, models.iter().filter(|model| model.reads.contains(&read)));
+            let mut columns = used_columns(&state, models.iter().filter(|model| model.reads.contains(&read)));
+            // The days of events are touched whether or not a restating model looks at them: summaries do.
+            let events = state.definition.columns.iter().map(|column| &column.name).filter(|name| EVENT_COLUMNS.contains(&name.as_str()));
+            let unread: Vec<String> = events.filter(|name| !columns.contains(name)).cloned().collect();
+            columns.extend(unread);
             if state.definition.partition.is_some() {
                 partitioned.push((state, columns));
             } else {
@@ -212,6 +215,7 @@ async fn unit(context: Context, shared: Arc<Shared>, scopes: BTreeMap<i32, Scope
     let mut done = Done { rewrites: BTreeMap::new(), checks: Vec::new(), touched: BTreeMap::new(), missing: Vec::new(), orders: Covered(BTreeMap::new()) };
     let mut inputs = shared.dimensions.clone();
     let mut customers: BTreeMap<i32, HashSet<Id>> = BTreeMap::new();
+    let mut references = shared.references.clone();
     for (state, columns) in &shared.partitioned {
         let names: Vec<&str> = columns.iter().map(String::as_str).collect();
         let mut rows = Vec::new();
@@ -235,11 +239,14 @@ async fn unit(context: Context, shared: Arc<Shared>, scopes: BTreeMap<i32, Scope
             }
             rows.extend(found);
         }
+        refer_to(&shared.models, state, &rows, &mut references)?;
         inputs.add(state.name().clone(), projected(state, &names)?, rows);
     }
     for model in &shared.models {
+        let clock = std::time::Instant::now();
         let rows = context.engine.run(model, &inputs, None).await?;
-        let checks = check(model, &rows, &shared.references)?;
+        tracing::info!(target: "entrega", model = %model.table, months = scopes.len(), seconds = clock.elapsed().as_secs_f64());
+        let checks = check(model, &rows, &references)?;
         stop_at_failure(&checks)?;
         merge_checks(&mut done.checks, checks);
         let base = &shared.bases[&model.table];
@@ -256,6 +263,20 @@ async fn unit(context: Context, shared: Arc<Shared>, scopes: BTreeMap<i32, Scope
     }
     done.orders = Covered(scopes);
     Ok(done)
+}
+
+/// Collects the values of an input that some relationship check refers to.
+fn refer_to(models: &[Model], state: &TableState, rows: &[RecordBatch], references: &mut References) -> Result<()> {
+    let prefix = format!("{}.", state.name());
+    for check in models.iter().flat_map(|model| &model.checks) {
+        let Check::Relationship { to, .. } = check else { continue };
+        let Some(column) = to.strip_prefix(&prefix) else { continue };
+        let known = references.entry(to.clone()).or_default();
+        for rows in rows {
+            known.extend(text(rows, column).map_err(FlowError::rows(state.name()))?.iter().flatten().map(str::to_owned));
+        }
+    }
+    Ok(())
 }
 
 /// The rows of some orders; customers, which carry no order id, by the orders' customers.

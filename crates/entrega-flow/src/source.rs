@@ -12,8 +12,8 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Date32Array, RecordBatch},
-    compute::{concat_batches, filter_record_batch},
+    array::{ArrayRef, BooleanArray, Date32Array, RecordBatch, UInt32Array},
+    compute::{concat_batches, filter_record_batch, take_record_batch},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use entrega_engine::Inputs;
@@ -22,7 +22,7 @@ use entrega_model::{contract::Contract, model::Model, tables::{Layer, TableName}
 use entrega_operators::{
     check::{CheckResult, References, check, stop_at_failure},
     keep_latest::keep_latest,
-    keys::{Id, drop_column, ids, text},
+    keys::{Id, dictionary_value, drop_column, ids, text},
     load::{FileToLoad, LoadedChunk, RawRow, Rejected, landing_schema, load},
     months::{date, months_of, pack, split, split_by_column},
     upsert::{MovedOrders, UpsertCounts, upsert},
@@ -281,13 +281,19 @@ impl UnitJob {
             Some(column) => split_by_column(&rows, column).map_err(error())?,
             None => BTreeMap::from([(0, rows)]),
         };
+        let schema = self.base.definition.schema()?;
         for (month, carried) in self.carried {
-            parts.entry(month).or_default().extend(carried);
+            // A stored row that moves is one more version of its key: precedence decides between it and new ones.
+            let part = parts.entry(month).or_default();
+            part.extend(carried);
+            let ordered = by_precedence(&concat_batches(&schema, part.iter()).map_err(error())?).map_err(error())?;
+            let latest = keep_latest(&ordered, &self.model.grain).map_err(error())?;
+            written.add_lost(latest.duplicates, latest.superseded);
+            *part = vec![latest.rows];
         }
         for month in self.moved.keys() {
             parts.entry(*month).or_default();
         }
-        let schema = self.base.definition.schema()?;
         let mut rewrite = Rewrite::default();
         let nobody = HashSet::new();
         for (month, batches) in parts {
@@ -307,13 +313,17 @@ impl UnitJob {
 }
 
 impl Written {
-    fn merge(&mut self, other: Self) {
-        self.counts.merge(other.counts);
-        for (mine, theirs) in [(&mut self.duplicates, other.duplicates), (&mut self.superseded, other.superseded)] {
+    fn add_lost(&mut self, duplicates: HashMap<String, u64>, superseded: HashMap<String, u64>) {
+        for (mine, theirs) in [(&mut self.duplicates, duplicates), (&mut self.superseded, superseded)] {
             for (drop, count) in theirs {
                 *mine.entry(drop).or_default() += count;
             }
         }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.counts.merge(other.counts);
+        self.add_lost(other.duplicates, other.superseded);
         self.conflicts += other.conflicts;
         for (mine, theirs) in [(&mut self.new, other.new), (&mut self.old, other.old)] {
             for (month, rows) in theirs {
@@ -322,6 +332,17 @@ impl Written {
         }
         merge_checks(&mut self.checks, other.checks);
     }
+}
+
+/// Rows in precedence order; those of one drop keep theirs.
+///
+/// # Errors
+/// From Arrow's kernels.
+pub fn by_precedence(rows: &RecordBatch) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
+    let Some(drops) = rows.column_by_name(DROP_COLUMN) else { return Ok(rows.clone()) };
+    let mut order: Vec<u32> = (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).collect();
+    order.sort_by_key(|row| dictionary_value(drops, *row as usize));
+    take_record_batch(rows, &UInt32Array::from(order))
 }
 
 /// Adds up results of the same checks over different rows.

@@ -20,6 +20,8 @@ pub struct Status {
     pub drops_taken: usize,
     /// Folders of drops that wait.
     pub waiting: Vec<String>,
+    /// Drops whose manifest is wrong, with what is wrong.
+    pub damaged: Vec<(String, String)>,
     /// Folders that hold files but no manifest.
     pub without_manifest: Vec<String>,
     /// Intervals between the first and the last drop that no drop covers.
@@ -41,7 +43,7 @@ pub async fn status(context: &Context, batches: usize) -> Result<Status> {
     let landing = discover::landing(&context.lake).await?;
     let waiting = discover::waiting(&context.lake, context.project.contracts(), &landing, &taken).await?;
     let mut intervals: Vec<Interval> = taken.iter().filter(|row| !row.retried).map(|row| Interval { start: row.interval_start, end: row.interval_end }).collect();
-    intervals.extend(waiting.iter().map(|drop| drop.manifest.interval));
+    intervals.extend(waiting.drops.iter().map(|drop| drop.manifest.interval));
     let mut folders: Vec<&str> = taken.iter().map(|row| row.drop.as_str()).collect();
     folders.sort_unstable();
     folders.dedup();
@@ -55,7 +57,8 @@ pub async fn status(context: &Context, batches: usize) -> Result<Status> {
     Ok(Status {
         as_of: ledger.as_of,
         drops_taken: folders.len(),
-        waiting: waiting.into_iter().map(|drop| drop.folder).collect(),
+        waiting: waiting.drops.into_iter().map(|drop| drop.folder).collect(),
+        damaged: waiting.damaged.into_iter().map(|(folder, error)| (folder, error.to_string())).collect(),
         without_manifest: landing.incomplete,
         gaps: gaps(intervals),
         quarantine,

@@ -255,7 +255,10 @@ impl Run {
                 Extent::Days(days) if model.write == WriteMode::ReplaceDays => Some(days.as_slice()),
                 _ => None,
             };
-            results.push(self.context.engine.run(model, &inputs, days).await?);
+            let clock = std::time::Instant::now();
+            let rows = self.context.engine.run(model, &inputs, days).await?;
+            tracing::info!(target: "entrega", model = %model.table, months = months.len(), seconds = clock.elapsed().as_secs_f64());
+            results.push(rows);
         }
         Ok(results)
     }

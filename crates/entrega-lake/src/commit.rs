@@ -1,12 +1,12 @@
 //! Committing a rewrite of a table: one Delta commit, built on the published version.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use deltalake::{
     DeltaTableError,
     kernel::{
         Action, Add, Remove,
-        transaction::{CommitBuilder, TransactionError},
+        transaction::{CommitBuilder, CommitProperties, TransactionError},
     },
     operations::create::CreateBuilder,
     protocol::{DeltaOperation, SaveMode},
@@ -59,7 +59,8 @@ impl Rewrite {
 
 impl Lake {
     /// Commits a rewrite of `base` and gives the table's new state. What commits after `base` held (of a run that was
-    /// killed before it published) is undone by the same commit. Without any change nothing is written.
+    /// killed before it published) is undone by the same commit. Without any change nothing is written, but a table that
+    /// does not exist yet is made, so that it can be queried.
     ///
     /// # Errors
     /// [`LakeError::Busy`] when another run committed at the same moment; [`LakeError::Table`] otherwise.
@@ -72,7 +73,6 @@ impl Lake {
         let latest = self.delta_table(&table, None).await?;
         let fields = delta_fields(&base.definition.columns)?;
         let (version, committed) = match latest {
-            None if desired.is_empty() && base.version.is_none() && note.operator != "create" => (None, false),
             None => (Some(self.create(&base.definition, fields, adds(&desired), SaveMode::ErrorIfExists, note).await?), true),
             Some(delta) => {
                 let state = delta.snapshot().map_err(|error| LakeError::table(&table, "reading its state", error))?;
@@ -89,10 +89,8 @@ impl Lake {
                             partition_by: base.definition.partition.clone().map(|column| vec![column]),
                             predicate: None,
                         };
-                        let commit = CommitBuilder::default()
+                        let commit = CommitBuilder::from(properties(note))
                             .with_actions(actions)
-                            .with_app_metadata(facts(note))
-                            .with_max_retries(0)
                             .build(Some(state), delta.log_store(), operation)
                             .await
                             .map_err(|error| commit_error(&table, error))?;
@@ -117,7 +115,6 @@ impl Lake {
     ) -> Result<u64> {
         let table = &definition.table;
         let store = self.delta(table)?.build_storage().map_err(|error| LakeError::table(table, "opening it", error))?;
-        let properties = deltalake::kernel::transaction::CommitProperties::default().with_metadata(facts(note)).with_max_retries(0);
         let created = CreateBuilder::new()
             .with_log_store(store)
             .with_table_name(table.to_string())
@@ -127,19 +124,22 @@ impl Lake {
             .with_configuration([("delta.checkpointInterval", Some(CHECKPOINT_INTERVAL))])
             .with_save_mode(mode)
             .with_actions(actions)
-            .with_commit_properties(properties)
+            .with_commit_properties(properties(note))
             .await
             .map_err(|error| commit_error(table, error))?;
         created.version().ok_or_else(|| LakeError::table(table, "creating it", DeltaTableError::NotInitialized))
     }
 }
 
-fn facts(note: &CommitNote) -> HashMap<String, Value> {
-    HashMap::from([
+/// No retries: the desired file set was worked out against the version that was read, so a commit in between is a
+/// conflict. Log entries are never cleaned up here, because published versions must stay readable.
+fn properties(note: &CommitNote) -> CommitProperties {
+    let facts = [
         ("entrega.batch".to_owned(), json!(note.batch)),
         ("entrega.operator".to_owned(), json!(note.operator)),
         ("entrega.facts".to_owned(), note.facts.clone()),
-    ])
+    ];
+    CommitProperties::default().with_metadata(facts).with_max_retries(0).with_cleanup_expired_logs(Some(false))
 }
 
 fn adds(files: &[DataFile]) -> Vec<Action> {

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
+use entrega_model::drops::LANDING;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{
     Error as StoreError, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, local::LocalFileSystem,
@@ -74,9 +75,11 @@ impl Lake {
         let lake = Self::at(location)?;
         match lake.store.head(&lake.path(MARKER)).await {
             Ok(_) => Ok(lake),
+            // Somebody's own export may have made the landing zone before Entrega ever saw the place.
+            Err(StoreError::NotFound { .. }) if !lake.list(LANDING).await?.folders.is_empty() => Ok(lake),
             Err(StoreError::NotFound { .. }) => Err(LakeError::Location {
                 location: location.to_owned(),
-                problem: format!("it holds no {MARKER}"),
+                problem: format!("it holds neither {MARKER} nor drops under {LANDING}/"),
                 hint: "`entrega replay --source ZIP --lake URL` makes a lake; check --lake for a typing error",
             }),
             Err(source) => Err(LakeError::storage(lake.path(MARKER), source)),

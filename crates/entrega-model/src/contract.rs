@@ -106,6 +106,9 @@ pub struct Contract {
     /// The source's name: the contract's file stem.
     #[serde(default)]
     pub source: String,
+    /// SHA-256 of the contract's text.
+    #[serde(skip)]
+    pub fingerprint: String,
     /// The file's name in a drop.
     pub file: String,
     /// What a row is.
@@ -132,6 +135,7 @@ impl Contract {
         let mut contract: Self = toml::from_str(text)
             .map_err(|error| ModelError::file(&file, error, "a contract is described in docs/reference/models.md"))?;
         source.clone_into(&mut contract.source);
+        contract.fingerprint = crate::model::hex_digest([text]);
         let named = contract.key.iter().chain(contract.parent.iter().map(|parent| &parent.column));
         for name in named {
             if contract.column(name).is_none() {

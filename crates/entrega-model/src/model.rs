@@ -137,7 +137,7 @@ pub struct Model {
     pub sql: String,
     /// The tables that the query reads.
     pub reads: BTreeSet<TableName>,
-    /// SHA-256 of front matter and query; [`crate::project::Project`] folds in what it reads.
+    /// SHA-256 of front matter and query; [`crate::project::Project`] folds in its contract and what it reads.
     pub fingerprint: String,
 }
 

@@ -141,9 +141,10 @@ fn in_order(mut waiting: BTreeMap<TableName, Model>, contracts: &[Contract]) -> 
             ));
         };
         let Some(mut model) = waiting.remove(&table) else { continue };
+        let contract = contracts.iter().find(|contract| model.source.as_ref() == Some(&contract.source)).map(|contract| contract.fingerprint.clone());
         let parents = ordered.iter().filter(|done| model.reads.contains(&done.table));
         let parts: Vec<String> =
-            parents.map(|parent| parent.fingerprint.clone()).chain([model.fingerprint.clone()]).collect();
+            parents.map(|parent| parent.fingerprint.clone()).chain(contract).chain([model.fingerprint.clone()]).collect();
         model.fingerprint = hex_digest(parts.iter().map(String::as_str))[..16].to_owned();
         ordered.push(model);
     }

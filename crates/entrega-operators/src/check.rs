@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use arrow::{
     array::{Array as _, AsArray as _, RecordBatch},
+    compute::cast,
+    datatypes::DataType,
     error::ArrowError,
 };
 use entrega_model::model::{Check, Model, Severity};
@@ -96,14 +98,14 @@ fn repeated(rows: &[RecordBatch], grain: &[String]) -> Result<(u64, Option<Strin
 
 fn outside(rows: &[RecordBatch], column: &str, inside: impl Fn(&str) -> bool) -> (u64, Option<String>) {
     let (mut failures, mut sample) = (0, None);
-    let mut last: Option<&str> = None;
-    for values in rows.iter().filter_map(|batch| batch.column_by_name(column)?.as_string_opt::<i32>()) {
-        for value in values.iter().flatten() {
-            if last == Some(value) {
+    let mut last: Option<String> = None;
+    for values in rows.iter().filter_map(|batch| cast(batch.column_by_name(column)?, &DataType::Utf8).ok()) {
+        for value in values.as_string::<i32>().iter().flatten() {
+            if last.as_deref() == Some(value) {
                 continue;
             }
             if inside(value) {
-                last = Some(value);
+                last = Some(value.to_owned());
             } else {
                 failures += 1;
                 sample.get_or_insert_with(|| value.to_owned());

@@ -93,26 +93,37 @@ pub fn split_by_column(batches: &[RecordBatch], column: &str) -> Result<BTreeMap
     Ok(parts)
 }
 
-/// Packs months into units of work of at most `most` rows (a month is never divided), so that small months share the
-/// cost of planning and large ones bound memory. Less than that is shared evenly among `workers`.
+/// Packs months into units of work of about `most` rows (a month is never divided), at least one for each worker and of
+/// like size, so that small months share the cost of planning, large ones bound memory and no worker is left alone.
+///
+/// ```
+/// use entrega_operators::months::pack;
+/// let units = pack([(1, 50), (2, 30), (3, 20), (4, 10)], 1_000, 2);
+/// assert_eq!(units, vec![vec![1, 4], vec![2, 3]]);
+/// ```
 #[must_use]
 pub fn pack(months: impl IntoIterator<Item = (i32, usize)>, most: usize, workers: usize) -> Vec<Vec<i32>> {
-    let months: Vec<(i32, usize)> = months.into_iter().collect();
+    let mut months: Vec<(i32, usize)> = months.into_iter().collect();
+    months.sort_by_key(|(month, rows)| (std::cmp::Reverse(*rows), *month));
     let total: usize = months.iter().map(|(_, rows)| rows).sum();
-    let most = most.min(total.div_ceil(workers.max(1)));
-    let mut units: Vec<(usize, Vec<i32>)> = Vec::new();
+    let wanted = total.div_ceil(most.max(1)).next_multiple_of(workers.max(1)).clamp(1, months.len().max(1));
+    let mut units: Vec<(usize, Vec<i32>)> = vec![(0, Vec::new()); wanted];
     for (month, rows) in months {
-        match units.last_mut() {
-            Some((size, unit)) if *size + rows <= most => {
-                *size += rows;
-                unit.push(month);
-            }
-            _ => units.push((rows, vec![month])),
+        // The largest month still to come goes where least is: near enough to an even split.
+        if let Some(unit) = units.iter_mut().min_by_key(|(size, _)| *size) {
+            unit.0 += rows;
+            unit.1.push(month);
         }
     }
-    // The largest first, so that no worker is left alone with one at the end.
+    units.retain(|(_, months)| !months.is_empty());
     units.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
-    units.into_iter().map(|(_, unit)| unit).collect()
+    units
+        .into_iter()
+        .map(|(_, mut months)| {
+            months.sort_unstable();
+            months
+        })
+        .collect()
 }
 
 /// A month as a date.

@@ -56,5 +56,13 @@ pub async fn validate(lake: &Lake, folder: &str, modified: i64, contracts: &[Con
             &format!("files are {}; a new source needs a contract in models/landing", known.join(", ")),
         ));
     }
+    for contract in contracts {
+        if let Some(entry) = manifest.files.get(&contract.file).filter(|entry| entry.content != contract.kind) {
+            return Err(fault(
+                format!("it says that {} holds {:?}, but by its contract the file holds {:?}", contract.file, entry.content, contract.kind),
+                "a snapshot replaces its table, a change set adds to it: deliver what the contract says, or mend the contract",
+            ));
+        }
+    }
     Ok(Drop { folder: folder.to_owned(), manifest, modified })
 }

@@ -79,10 +79,15 @@ async fn jobs(context: &Context, arguments: &Run, selection: &Selection, done: &
             if let Selection::Folders(wanted) = selection {
                 drops.sort_by_key(|drop| wanted.iter().position(|folder| drop.folder.ends_with(folder.trim_matches('/'))));
             }
-            for drop in drops {
+            // A changed model is dealt with once, by the first batch, even if no drop waits.
+            let mut stale = plan.stale;
+            let mut batches: Vec<Vec<_>> = drops.into_iter().map(|drop| vec![drop]).collect();
+            if batches.is_empty() {
+                batches.push(Vec::new());
+            }
+            for drops in batches {
                 let ledger = Ledger::open(&context.lake, None).await?;
-                let stale = Vec::new();
-                let plan = ingest::IngestPlan { drops: vec![drop], stale, rebuild: false };
+                let plan = ingest::IngestPlan { drops, stale: std::mem::take(&mut stale), rebuild: false };
                 done.ingests.extend(ingest::ingest(context, ledger, plan).await?.map(|(_, report)| report));
                 if arguments.job == Job::All {
                     summary(context, done).await?;

@@ -21,6 +21,9 @@ fn describe(status: &Status) -> String {
     if !status.waiting.is_empty() {
         lines.push("  hint: `entrega run all` takes them".to_owned());
     }
+    for (_, problem) in &status.damaged {
+        lines.push(format!("damaged:            {}", problem.replace("\nhint: ", "\n  hint: ")));
+    }
     let gaps: Vec<String> = status.gaps.iter().map(ToString::to_string).collect();
     lines.push(listed("gaps:              ", &gaps));
     lines.push(listed("without manifest:  ", &status.without_manifest));

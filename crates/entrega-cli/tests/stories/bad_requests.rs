@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write as _, path::Path};
 
-use crate::support::{Contents, Lake, SHOP, assert_same};
+use crate::support::{Contents, Delivery, Lake, SHOP, assert_same, rows::bought};
 
 /// Asserts code and message of a command that must fail.
 fn refused(lake: &Lake, story: &str, words: &[&str], code: i32) {
@@ -136,6 +136,17 @@ fn an_empty_lake_says_so() {
     lake.snapshots().bind(|| insta::assert_snapshot!("an_empty_lake", said.text()));
     refused(&lake, "an_empty_lake_report", &["report"], 1);
     refused(&lake, "an_empty_lake_sql", &["sql", "select count(*) from clean.orders"], 1);
+}
+
+/// Somebody's own order system needs no replay: drops under `landing/` are enough.
+#[test]
+fn a_folder_of_own_drops_is_a_lake() {
+    let lake = Lake::empty();
+    fs::remove_file(lake.path().join("_entrega.json")).unwrap();
+    Delivery::day("2018-03-01").with("orders", &[bought(1, "2018-03-01 10:00:00", "2018-03-20")]).deliver(&lake);
+    lake.ok("run all");
+    assert_eq!(lake.value("select count(*) as orders from clean.orders"), "1");
+    assert_eq!(lake.value("select category from clean.deliveries"), "none");
 }
 
 #[test]

@@ -23,7 +23,9 @@ fn in_any_order(deliveries: &[Delivery]) -> Lake {
     let listed = one_by_one(&mut deliveries.iter());
     let expected = Contents::of(&listed);
     let together = Lake::empty();
-    deliveries.iter().for_each(|delivery| drop(delivery.deliver(&together)));
+    for delivery in deliveries {
+        delivery.deliver(&together);
+    }
     together.ok("run all");
     assert_same(&expected, &Contents::of(&together), "all drops in one batch");
     assert_same(&expected, &Contents::of(&one_by_one(&mut deliveries.iter().rev())), "the last drop first");

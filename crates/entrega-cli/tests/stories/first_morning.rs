@@ -23,10 +23,10 @@ fn from_a_data_set_to_its_tables() {
 fn questions_in_sql() {
     let lake = Lake::ready();
     let mut said = Transcript::default();
-    let late = "select order_id, customer_state, seller_state, delay_days, price, distance_km from clean.deliveries where is_late order by order_id";
-    said.ok(&lake, &["sql", late]);
-    said.ok(&lake, &["sql", "--output", "csv", late]);
-    said.ok(&lake, &["sql", "--output", "json", late]);
+    let late_orders = "select order_id, customer_state, seller_state, delay_days, price, distance_km from clean.deliveries where is_late order by order_id";
+    said.ok(&lake, &["sql", late_orders]);
+    said.ok(&lake, &["sql", "--output", "csv", late_orders]);
+    said.ok(&lake, &["sql", "--output", "json", late_orders]);
     said.ok(&lake, &["sql", "select sum(due) as due, sum(due_missed) as due_missed, sum(delivered) as delivered from summary.delivery_daily"]);
     said.ok(&lake, &["sql", "--as-of-batch", "1", "select count(*) as orders from clean.orders"]);
     said.ok(&lake, &["sql", "--output", "csv", "select order_id from clean.orders where 1 = 0"]);
@@ -59,8 +59,8 @@ fn the_report_is_one_file() {
     for fetched in ["src=\"http", "href=\"http", "url(http", "@import"] {
         assert!(!html.contains(fetched), "the page fetches something: {fetched}");
     }
-    let late = std::fs::read_to_string(lake.home().join("late_to_carrier_2018-01-20.csv")).unwrap();
-    assert!(late.starts_with("order_id,order_item_id"), "{late}");
+    let items = std::fs::read_to_string(lake.home().join("late_to_carrier_2018-01-20.csv")).unwrap();
+    assert!(items.starts_with("order_id,order_item_id"), "{items}");
     lake.snapshots().bind(|| insta::assert_snapshot!("the_report_is_one_file", said));
 }
 

@@ -89,7 +89,7 @@ fn shuffled(seed: u64) {
             wanted.push(&drops[dice.below(taken)]);
         }
         let mut words = vec!["run", "all"];
-        wanted.iter().for_each(|drop| words.extend(["--drop", drop]));
+        words.extend(wanted.iter().flat_map(|drop| ["--drop", drop]));
         lake.start(&words).succeeded();
         taken += size;
     }
@@ -118,7 +118,7 @@ fn the_newest_first() {
     let drops = lake.drops();
     for part in drops.rchunks(9) {
         let mut words = vec!["run", "all"];
-        part.iter().for_each(|drop| words.extend(["--drop", drop]));
+        words.extend(part.iter().flat_map(|drop| ["--drop", drop.as_str()]));
         lake.start(&words).succeeded();
     }
     assert_same(&one_drop(""), &Contents::of(&lake), "the newest drops first");

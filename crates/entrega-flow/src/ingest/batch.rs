@@ -194,9 +194,14 @@ impl Batch {
             }
         }
         if written.conflicts > 0 {
-            self.warnings.push(format!("{}: {} rows contradict a later row with the same key in the same drop; the later one was taken", contract.file, written.conflicts));
+            self.warn_of_conflicts(contract, written.conflicts);
         }
         merge_checks(&mut self.checks, written.checks.clone());
+    }
+
+    /// Warns of rows that contradict each other inside one drop.
+    pub fn warn_of_conflicts(&mut self, contract: &Contract, rows: u64) {
+        self.warnings.push(format!("{}: {rows} rows contradict a later row with the same key in the same drop; the later one was taken", contract.file));
     }
 
     /// Opens the books for rows that waited since an earlier batch.

@@ -18,7 +18,7 @@ use futures::TryStreamExt as _;
 use super::{Batch, batch::signed};
 use crate::{
     Context, FlowError, Result,
-    source::{ByMonth, Route, Write, Written, routed, transit_schema, write},
+    source::{ByMonth, Route, Write, Written, by_precedence, routed, transit_schema, write},
 };
 
 /// Takes categories, geolocation, calendar, then products and sellers of all drops.
@@ -62,7 +62,7 @@ async fn snapshot(context: &Context, batch: &mut Batch, drops: &[Drop], contract
     let stored_drop = stored.first().filter(|rows| rows.num_rows() > 0).and_then(|rows| Some(dictionary_value(rows.column_by_name(DROP_COLUMN)?, 0).to_owned()));
     let Some((newest, older)) = with_file.split_last() else {
         if base.version.is_none() {
-            let created = context.lake.commit(base, Rewrite::default(), &entrega_lake::CommitNote { operator: "create", ..batch.note.clone() }).await?;
+            let created = context.lake.commit(base, Rewrite::default(), &batch.note).await?;
             batch.commit(created);
         }
         return Ok(());
@@ -76,19 +76,23 @@ async fn snapshot(context: &Context, batch: &mut Batch, drops: &[Drop], contract
         return Ok(());
     }
     let mut rows = load_all(context, batch, newest, contract).await?;
-    let mut lost = 0;
+    let (mut lost, mut replaced) = (0, 0);
     let accepted: u64 = rows.iter().map(|rows| rows.num_rows() as u64).sum();
     // A keyed snapshot (categories) keeps one row a key; geolocation's points are counted by its model.
     let counts_points = model.column("n_points").is_some();
     if !counts_points {
         let whole = concat_batches(&transit_schema(contract), &rows).map_err(FlowError::rows(&contract.file))?;
         let latest = keep_latest(&whole, &contract.key).map_err(FlowError::rows(&contract.file))?;
-        lost = accepted - latest.rows.num_rows() as u64;
+        lost = latest.duplicates.values().sum();
+        replaced = latest.superseded.values().sum();
+        if latest.conflicts > 0 {
+            batch.warn_of_conflicts(contract, latest.conflicts);
+        }
         rows = vec![latest.rows];
     }
     let mut inputs = Inputs::default();
     inputs.add(TableName::new(Layer::Landing, &contract.source), transit_schema(contract), rows);
-    let new = context.engine.run(model, &inputs, None).await?;
+    let new = context.engine.parallel().run(model, &inputs, None).await?;
     drop(inputs);
     let checks = check(model, &new, &References::new())?;
     stop_at_failure(&checks)?;
@@ -99,7 +103,8 @@ async fn snapshot(context: &Context, batch: &mut Batch, drops: &[Drop], contract
     let changed = !same_rows(&stored, &new, model)?;
     if let Some(books) = batch.file(&precedence, contract) {
         books.duplicate += signed(lost);
-        *(if changed { &mut books.inserted } else { &mut books.unchanged }) += signed(accepted - lost);
+        books.superseded += signed(replaced);
+        *(if changed { &mut books.inserted } else { &mut books.unchanged }) += signed(accepted - lost - replaced);
     }
     batch.written(contract, &Written { checks, ..Written::default() });
     let state = replace(context, batch, base, new).await?;
@@ -168,7 +173,8 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
         return Ok(());
     }
     if reads_changed {
-        rows = by_precedence(contract, &rows)?;
+        let whole = concat_batches(&transit_schema(contract), &rows).map_err(FlowError::rows(&contract.file))?;
+        rows = vec![by_precedence(&whole).map_err(FlowError::rows(&contract.file))?];
     }
     let mut inputs = Inputs::default();
     for read in model.reads.iter().filter(|read| read.layer == Layer::Clean) {
@@ -194,16 +200,6 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
         batch.changed_references.entry(contract.key[0].clone()).or_default().extend(keys.iter().flatten().map(str::to_owned));
     }
     Ok(())
-}
-
-/// Rows in precedence order: stored ones are older than some of the batch and newer than others.
-fn by_precedence(contract: &Contract, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>> {
-    let error = || FlowError::rows(&contract.file);
-    let whole = concat_batches(&transit_schema(contract), rows).map_err(error())?;
-    let Some(drops) = whole.column_by_name(DROP_COLUMN) else { return Ok(vec![whole]) };
-    let mut order: Vec<u32> = (0..u32::try_from(whole.num_rows()).unwrap_or(u32::MAX)).collect();
-    order.sort_by_key(|row| dictionary_value(drops, *row as usize));
-    Ok(vec![arrow::compute::take_record_batch(&whole, &UInt32Array::from(order)).map_err(error())?])
 }
 
 /// Whether two sets of rows of a table say the same, lineage apart.

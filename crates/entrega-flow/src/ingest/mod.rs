@@ -55,7 +55,7 @@ pub struct IngestReport {
     pub drops: usize,
     /// What became of the rows, all files together.
     pub rows: DropRow,
-    /// Orders whose deliveries were computed again.
+    /// Purchase months in which orders were computed again.
     pub restated_months: usize,
     /// Whether all tables were built again because a model changed.
     pub rebuilt: bool,
@@ -100,7 +100,17 @@ pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> 
     let landing = discover::landing(&context.lake).await?;
     let taken = ledger.state(&context.lake, &tables::drops()).await?;
     let taken: Vec<DropRow> = if rebuild { Vec::new() } else { ops::read(&context.lake, &taken).await? };
-    let mut drops = discover::waiting(&context.lake, context.project.contracts(), &landing, &taken).await?;
+    let found = discover::waiting(&context.lake, context.project.contracts(), &landing, &taken).await?;
+    let (mut drops, damaged) = (found.drops, found.damaged);
+    let wanted = |folder: &str| match selection {
+        _ if rebuild => true,
+        Selection::All => true,
+        Selection::Folders(wanted) => wanted.iter().any(|name| normal_folder(name) == folder),
+        Selection::Between(from, to) => day_of(folder).is_none_or(|day| from.is_none_or(|from| day >= from.date()) && to.is_none_or(|to| day < to.date())),
+    };
+    if let Some((_, error)) = damaged.into_iter().find(|(folder, _)| wanted(folder)) {
+        return Err(error.into());
+    }
     match selection {
         Selection::All => {}
         _ if rebuild => {}
@@ -122,7 +132,13 @@ pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> 
     Ok(IngestPlan { drops, stale: stale.into_iter().map(|model| model.table.clone()).collect(), rebuild })
 }
 
-fn normal_folder(folder: &str) -> String {
+/// The day of a drop's folder, `landing/dt=…`.
+fn day_of(folder: &str) -> Option<chrono::NaiveDate> {
+    folder.split('/').find_map(|part| part.strip_prefix("dt=")?.parse().ok())
+}
+
+/// A drop's folder as users may write it, relative to the lake or to its landing zone.
+pub(crate) fn normal_folder(folder: &str) -> String {
     let folder = folder.trim_matches('/');
     if folder.starts_with("landing/") { folder.to_owned() } else { format!("landing/{folder}") }
 }
@@ -150,7 +166,8 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
         batch.affect_everything();
     }
     let restated = batch.affected.0.len();
-    if restated > 0 || plan.rebuild {
+    let absent = context.project.models().iter().any(|model| model.write == WriteMode::Restate && batch.table(&model.table).is_ok_and(|table| table.version.is_none()));
+    if restated > 0 || plan.rebuild || absent {
         restate(context, &mut batch).await?;
     }
     step("restated");

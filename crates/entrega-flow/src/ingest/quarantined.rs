@@ -26,8 +26,7 @@ pub(super) async fn write(context: &Context, batch: &mut Batch) -> Result<()> {
             rows.remove(key);
         }
         let rows: Vec<QuarantineRow> = rows.into_values().collect();
-        let note = entrega_lake::CommitNote { operator: "create", ..batch.note.clone() };
-        let state = ops::replace(&context.lake, table, &rows, &note).await?;
+        let state = ops::replace(&context.lake, table, &rows, &batch.note).await?;
         batch.commit(state);
     }
     Ok(())

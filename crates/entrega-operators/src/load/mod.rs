@@ -99,7 +99,7 @@ pub fn load<'a>(
     let schema: SchemaRef = landing_schema(contract);
     let contract = Arc::new(contract.clone());
     let shared = Arc::new(file.clone());
-    let mut records = 0;
+    let (mut records, mut chunks_seen) = (0, 0);
     let mut header: Option<Arc<Header>> = None;
     let chunks = chunks::chunks(lake, file);
     let typed = chunks
@@ -135,9 +135,11 @@ pub fn load<'a>(
         std::future::ready(match item {
             Some(Ok(chunk)) => {
                 records += chunk.records_read;
+                chunks_seen += 1;
                 Some(Ok(chunk))
             }
             Some(Err(error)) => Some(Err(error)),
+            None if chunks_seen == 0 => Some(Err(file.fault("it is empty", "a file without rows still has its header line"))),
             None if records == file.entry.rows => None,
             None => Some(Err(file.fault(
                 format!("it holds {records} records, its manifest says {}", file.entry.rows),

@@ -68,14 +68,14 @@ impl Header {
             .columns
             .iter()
             .zip(&header.places)
-            .filter(|(column, place)| column.required && place.is_none())
+            .filter(|(_, place)| place.is_none())
             .map(|(column, _)| column.header())
             .collect();
         if missing.is_empty() {
             return Ok((header, chunk));
         }
         Err(file.fault(
-            format!("line 1: required columns are missing: {}; it has {}", missing.join(", "), header.names.join(", ")),
+            format!("line 1: columns are missing: {}; it has {}", missing.join(", "), header.names.join(", ")),
             "was a column renamed? deliver the file with the names of its contract (models/landing)",
         ))
     }

@@ -47,7 +47,9 @@ impl Contents {
             let text = |name: &str| row[name].as_str().unwrap().to_owned();
             tables.get_mut(&text("table_name")).unwrap().push(text("content"));
         }
-        tables.values_mut().for_each(|rows| rows.sort());
+        for rows in tables.values_mut() {
+            rows.sort();
+        }
         Self(tables)
     }
 
@@ -93,7 +95,9 @@ pub fn assert_same(expected: &Contents, actual: &Contents, what: &str) {
     for (table, rows) in &expected.0 {
         let only = |mine: &[String], theirs: &[String]| -> Vec<String> {
             let mut left: BTreeMap<&str, usize> = BTreeMap::new();
-            theirs.iter().for_each(|row| *left.entry(row).or_default() += 1);
+            for row in theirs {
+                *left.entry(row).or_default() += 1;
+            }
             mine.iter().filter(|row| left.get_mut(row.as_str()).is_none_or(|count| std::mem::replace(count, count.saturating_sub(1)) == 0)).cloned().collect()
         };
         let (missing, surplus) = (only(rows, &actual.0[table]), only(&actual.0[table], rows));
