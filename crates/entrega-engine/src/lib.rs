@@ -11,6 +11,8 @@
 
 pub mod embedded;
 pub mod error;
+#[cfg(test)]
+mod examples;
 pub mod functions;
 mod max_by;
 pub mod reader;

@@ -27,7 +27,7 @@ pub enum LakeError {
         problem: String,
     },
     /// Storage refused or failed: see the cause, mend rights or space, run again.
-    #[error("storage failed at {path}\nhint: check that the path exists, is readable and writable, and has space; running again is safe")]
+    #[error("storage failed at /{path}\nhint: check that the path exists, is readable and writable, and has space; running again is safe")]
     Storage {
         /// The object.
         path: String,
@@ -47,7 +47,7 @@ pub enum LakeError {
         source: Box<deltalake::DeltaTableError>,
     },
     /// A data file could not be read or written.
-    #[error("data file {path} failed while {doing}\nhint: the file may be damaged; `entrega status` names the batch that wrote it")]
+    #[error("data file {path} failed while {doing}\nhint: the file may be damaged; the commit in its table's _delta_log names the batch that wrote it")]
     File {
         /// The file.
         path: String,

@@ -18,6 +18,8 @@
 //! Deliberately absent: any knowledge of models, schedules or the order system.
 
 pub mod commit;
+#[cfg(test)]
+mod conformance;
 pub mod error;
 pub mod lease;
 pub mod location;

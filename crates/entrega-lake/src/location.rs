@@ -47,7 +47,8 @@ impl Lake {
                 let path = url
                     .to_file_path()
                     .map_err(|()| wrong("the URL is no local path".to_owned(), "write file:///absolute/folder"))?;
-                if path.is_file() {
+                // A folder's URL ends with a slash, with which no path is a file: look at the path without it.
+                if path.components().collect::<PathBuf>().is_file() {
                     return Err(wrong("it is a file".to_owned(), "a lake is a folder"));
                 }
                 let prefix = Path::from_absolute_path(&path)

@@ -1,0 +1,149 @@
+//! What every store must do, run on each of them.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray as _, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::Int64Type;
+use chrono::NaiveDate;
+use entrega_model::{
+    model::ModelColumn,
+    tables::{Layer, TableName},
+};
+
+use crate::{CommitNote, Definition, Lake, LakeError, Rewrite, TableState, read::days_since_epoch};
+
+fn month(number: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2018, number, 1).unwrap()
+}
+
+fn definition() -> Definition {
+    let column = |name: &str, sql_type: &str| ModelColumn { name: name.to_owned(), sql_type: sql_type.to_owned(), doc: String::new() };
+    Definition {
+        table: TableName::new(Layer::Clean, "things"),
+        description: "things".to_owned(),
+        columns: vec![column("name", "STRING"), column("count", "BIGINT"), column("seen_at", "TIMESTAMP"), column("purchase_month", "DATE")].into(),
+        partition: Some("purchase_month".to_owned()),
+    }
+}
+
+fn rows(number: u32, counts: &[i64]) -> RecordBatch {
+    let day = i64::from(days_since_epoch(month(number))) * 86_400_000_000;
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(counts.iter().map(|count| Some(format!("thing {count}"))).collect::<StringArray>()),
+        Arc::new(Int64Array::from(counts.to_vec())),
+        Arc::new(counts.iter().map(|count| Some(day + count * 86_400_000_000)).collect::<TimestampMicrosecondArray>()),
+        Arc::new(Date32Array::from(vec![days_since_epoch(month(number)); counts.len()])),
+    ];
+    RecordBatch::try_new(definition().schema().unwrap(), columns).unwrap()
+}
+
+fn note(batch: &str) -> CommitNote {
+    CommitNote { batch: batch.to_owned(), operator: "test", facts: serde_json::Value::Null }
+}
+
+async fn add(lake: &Lake, base: TableState, number: u32, counts: &[i64], batch: &str) -> TableState {
+    let file = lake.write(&base.definition, Some(month(number)), vec![rows(number, counts)]).await.unwrap();
+    lake.commit(base, Rewrite { added: vec![file], ..Rewrite::default() }, &note(batch)).await.unwrap()
+}
+
+async fn counts(lake: &Lake, state: &TableState) -> Vec<i64> {
+    let rows = lake.read_all(state, Some(&["count"])).await.unwrap();
+    let mut counts: Vec<i64> = rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+    counts.sort_unstable();
+    counts
+}
+
+/// The suite.
+async fn conforms(location: &str) {
+    let lake = Lake::open_or_create(location).await.unwrap();
+
+    // A table that nobody made has no version, no files, no rows.
+    let absent = lake.table(&definition(), None).await.unwrap();
+    assert!(absent.version.is_none() && absent.files.is_empty());
+
+    // What is written is read: every column, and the partition that is not in the file.
+    let first = add(&lake, absent, 1, &[1, 2], "one").await;
+    let second = add(&lake, first.clone(), 2, &[3], "two").await;
+    let opened = lake.table(&definition(), second.version).await.unwrap();
+    assert_eq!(counts(&lake, &opened).await, [1, 2, 3]);
+    assert_eq!(opened.months(), [month(2), month(1)]);
+    let files: Vec<_> = opened.files_of(Some(month(2))).collect();
+    assert_eq!(lake.read(&opened, &files, None).await.unwrap(), [rows(2, &[3])]);
+
+    // Files know their rows and days, so that readers can pass them over.
+    assert_eq!(opened.rows(), 3);
+    let file = &opened.files_of(Some(month(1))).next().unwrap();
+    assert_eq!(file.days["seen_at"], (month(1) + chrono::Days::new(1), month(1) + chrono::Days::new(2)));
+    assert!(!file.may_hold_day(|_, last| last >= month(2)));
+
+    // An older version stays readable.
+    assert_eq!(counts(&lake, &lake.table(&definition(), first.version).await.unwrap()).await, [1, 2]);
+
+    // A commit builds on its base: what an unpublished run committed after it is undone by the same commit.
+    let killed = add(&lake, second.clone(), 3, &[99], "killed").await;
+    assert_eq!(counts(&lake, &killed).await, [1, 2, 3, 99]);
+    let after = add(&lake, second.clone(), 3, &[4], "again").await;
+    let latest = lake.table(&definition(), after.version).await.unwrap();
+    assert_eq!(counts(&lake, &latest).await, [1, 2, 3, 4]);
+
+    // A rewrite removes and adds in one commit; without a change nothing is committed.
+    let mut rewrite = Rewrite::default();
+    latest.files_of(Some(month(1))).for_each(|file| rewrite.remove(file));
+    rewrite.added.push(lake.write(&definition(), Some(month(1)), vec![rows(1, &[7])]).await.unwrap());
+    let rewritten = lake.commit(latest, rewrite, &note("rewrite")).await.unwrap();
+    assert_eq!(counts(&lake, &rewritten).await, [3, 4, 7]);
+    let version = rewritten.version;
+    assert_eq!(lake.commit(rewritten, Rewrite::default(), &note("nothing")).await.unwrap().version, version);
+
+    // Many commits later the table still opens (from a checkpoint).
+    let mut state = lake.table(&definition(), version).await.unwrap();
+    for count in 100..125 {
+        state = add(&lake, state, 4, &[count], "many").await;
+    }
+    assert_eq!(lake.table(&definition(), state.version).await.unwrap().rows(), 28);
+
+    // Objects are put, listed, read and deleted by paths relative to the lake.
+    lake.put("landing/dt=2018-01-01/a.csv", bytes::Bytes::from_static(b"x")).await.unwrap();
+    assert_eq!(lake.list("landing").await.unwrap().folders, ["dt=2018-01-01"]);
+    assert_eq!(lake.get("landing/dt=2018-01-01/a.csv").await.unwrap().as_deref(), Some(&b"x"[..]));
+    assert_eq!(lake.get("landing/none").await.unwrap(), None);
+    lake.delete_folder("landing").await.unwrap();
+    assert_eq!(lake.list("landing").await.unwrap().folders, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn memory_conforms() {
+    conforms("memory:///shop/lake").await;
+}
+
+#[tokio::test]
+async fn a_local_folder_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    conforms(folder.path().join("a lake").to_str().unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_lake_is_told_from_other_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(place("file"), "x").unwrap();
+    assert!(matches!(Lake::at(&place("file")), Err(LakeError::Location { .. })));
+    std::fs::create_dir(place("other")).unwrap();
+    std::fs::write(place("other/file"), "x").unwrap();
+    assert!(matches!(Lake::open(&place("other")).await, Err(LakeError::Location { .. })));
+    assert!(matches!(Lake::open_or_create(&place("other")).await, Err(LakeError::Location { .. })));
+    assert!(matches!(Lake::at("ftp://host/lake"), Err(LakeError::Location { .. })));
+    // Somebody's own landing zone makes a place a lake.
+    std::fs::create_dir_all(place("own/landing/dt=2018-01-01")).unwrap();
+    assert!(Lake::open(&place("own")).await.is_ok());
+}
+
+#[tokio::test]
+async fn only_one_holds_the_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path().join("lake").to_str().unwrap()).await.unwrap();
+    let held = lake.lease().unwrap();
+    assert!(matches!(lake.lease(), Err(LakeError::Busy { .. })));
+    drop(held);
+    assert!(lake.lease().is_ok());
+}
