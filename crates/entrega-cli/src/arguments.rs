@@ -9,14 +9,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Order-system exports go in as drops; out come clean tables, daily summaries and a report.
 #[derive(Debug, Parser)]
-#[command(name = "entrega", version, max_term_width = 110, after_help = "\
+#[command(
+    name = "entrega",
+    version,
+    max_term_width = 110,
+    after_help = "\
 Examples:
   entrega replay --source brazilian-ecommerce.zip --lake demo-lake --as one-drop
   entrega run all --lake demo-lake
   entrega report --lake demo-lake --open
 
 Settings: flags win over the environment (ENTREGA_LAKE, ENTREGA_MODELS), which wins over ./entrega.toml.
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 busy (try later), 4 the delivered data is at fault.")]
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 busy (try later), 4 the delivered data is at fault."
+)]
 pub struct Cli {
     /// The lake: a folder or a URL (file:///data/lake).
     #[arg(long, global = true, value_name = "URL")]
@@ -125,7 +130,8 @@ pub struct Run {
 
 fn moment(text: &str) -> Result<NaiveDateTime, String> {
     let day = text.parse::<NaiveDate>().map(|day| day.and_time(chrono::NaiveTime::MIN));
-    day.or_else(|_| text.replace(' ', "T").parse::<NaiveDateTime>()).map_err(|_| "write 2018-03-01 or '2018-03-01 07:00:00'".to_owned())
+    day.or_else(|_| text.replace(' ', "T").parse::<NaiveDateTime>())
+        .map_err(|_| "write 2018-03-01 or '2018-03-01 07:00:00'".to_owned())
 }
 
 /// The jobs.

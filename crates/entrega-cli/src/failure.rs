@@ -21,7 +21,8 @@ pub fn render(error: &anyhow::Error) -> String {
     let mut said = String::new();
     for (depth, cause) in error.chain().enumerate() {
         let text = cause.to_string();
-        let (message, hint) = text.split_once("\nhint: ").map_or((text.as_str(), None), |(message, hint)| (message, Some(hint)));
+        let (message, hint) =
+            text.split_once("\nhint: ").map_or((text.as_str(), None), |(message, hint)| (message, Some(hint)));
         hints.extend(hint.map(|hint| hint.replace("\nhint: ", "; ")));
         if said.contains(message) {
             continue;
@@ -40,7 +41,10 @@ fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         let lake = match cause.downcast_ref::<FlowError>() {
             Some(FlowError::Lake(lake) | FlowError::Operator(OperatorError::Lake(lake))) => Some(lake),
-            Some(FlowError::Operator(OperatorError::Delivery { .. } | OperatorError::Check { .. }) | FlowError::Unreconciled { .. }) => return DATA,
+            Some(
+                FlowError::Operator(OperatorError::Delivery { .. } | OperatorError::Check { .. })
+                | FlowError::Unreconciled { .. },
+            ) => return DATA,
             _ => cause.downcast_ref::<LakeError>(),
         };
         if matches!(lake, Some(LakeError::Busy { .. })) {

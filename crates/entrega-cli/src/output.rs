@@ -3,7 +3,11 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef, util::display::{ArrayFormatter, FormatOptions}};
+use arrow::{
+    array::RecordBatch,
+    datatypes::SchemaRef,
+    util::display::{ArrayFormatter, FormatOptions},
+};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 
 use crate::arguments::Output;
@@ -63,7 +67,11 @@ pub fn rows(output: Output, schema: &SchemaRef, batches: &[RecordBatch]) -> anyh
             let options = FormatOptions::default().with_null("NULL").with_timestamp_format(Some("%Y-%m-%d %H:%M:%S"));
             let mut lines = Vec::new();
             for batch in batches {
-                let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<Vec<_>, _>>()?;
+                let columns = batch
+                    .columns()
+                    .iter()
+                    .map(|column| ArrayFormatter::try_new(column, &options))
+                    .collect::<Result<Vec<_>, _>>()?;
                 for row in 0..batch.num_rows() {
                     lines.push(columns.iter().map(|column| column.value(row).to_string()).collect());
                 }

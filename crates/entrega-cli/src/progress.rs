@@ -18,7 +18,8 @@ pub fn bar(total: u64, step: &str) -> ProgressBar {
     if !is_watched() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{msg:48!} {bar:30} {human_pos}/{human_len} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{msg:48!} {bar:30} {human_pos}/{human_len} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style).with_message(step.to_owned())
 }
 

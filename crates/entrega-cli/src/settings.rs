@@ -29,7 +29,9 @@ impl Settings {
     /// Settings from flags, environment and file.
     pub fn find(lake: Option<String>, models: Option<PathBuf>) -> anyhow::Result<Self> {
         let file = match std::fs::read_to_string(FILE) {
-            Ok(text) => toml::from_str(&text).with_context(|| format!("{FILE} cannot be read\nhint: it may hold lake = \"URL\" and models = \"folder\""))?,
+            Ok(text) => toml::from_str(&text).with_context(|| {
+                format!("{FILE} cannot be read\nhint: it may hold lake = \"URL\" and models = \"folder\"")
+            })?,
             Err(_) => FileSettings::default(),
         };
         let environment = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
@@ -43,7 +45,9 @@ impl Settings {
     pub fn lake(&self) -> anyhow::Result<&str> {
         match &self.lake {
             Some(lake) => Ok(lake),
-            None => bail!("no lake is given\nhint: use --lake URL, set ENTREGA_LAKE, or write lake = \"URL\" into {FILE}"),
+            None => {
+                bail!("no lake is given\nhint: use --lake URL, set ENTREGA_LAKE, or write lake = \"URL\" into {FILE}")
+            }
         }
     }
 
@@ -53,7 +57,8 @@ impl Settings {
         let mut files = Vec::new();
         for layer in read_dir(folder)?.into_iter().filter(|path| path.is_dir()) {
             for file in read_dir(&layer)?.into_iter().filter(|path| path.is_file()) {
-                let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+                let text =
+                    std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
                 let relative = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().into_owned();
                 files.push((relative, text));
             }
@@ -69,7 +74,9 @@ impl Settings {
 }
 
 fn read_dir(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("the folder {} cannot be read\nhint: --models wants a folder like models/", folder.display()))?;
+    let entries = std::fs::read_dir(folder).with_context(|| {
+        format!("the folder {} cannot be read\nhint: --models wants a folder like models/", folder.display())
+    })?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     Ok(paths)

@@ -13,8 +13,8 @@ use arrow::{
 use chrono::{NaiveDate, NaiveDateTime};
 use datafusion::{
     catalog::{
-        CatalogProvider as _, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-        CatalogProviderList as _,
+        CatalogProvider as _, CatalogProviderList as _, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
+        MemorySchemaProvider,
     },
     execution::{SessionState, SessionStateBuilder},
     prelude::{DataFrame, SessionConfig, SessionContext, col, lit},
@@ -78,8 +78,7 @@ pub(crate) fn config(partitions: usize) -> SessionConfig {
 
 /// A session builder with DataFusion's, Spark's and our own functions.
 pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
-    let mut builder =
-        SessionStateBuilder::new().with_config(config).with_default_features().with_spark_features();
+    let mut builder = SessionStateBuilder::new().with_config(config).with_default_features().with_spark_features();
     builder.scalar_functions().get_or_insert_with(Vec::new).extend(functions::scalars());
     builder.aggregate_functions().get_or_insert_with(Vec::new).extend(functions::aggregates());
     builder
@@ -161,9 +160,8 @@ impl Embedded {
         }
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing((*self.state).clone())
-            .with_catalog_list(Arc::new(catalogs))
-            .build();
+        let state =
+            SessionStateBuilder::new_from_existing((*self.state).clone()).with_catalog_list(Arc::new(catalogs)).build();
         Ok(SessionContext::new_with_state(state))
     }
 }
@@ -212,5 +210,8 @@ fn same_kind(found: &DataType, declared: &DataType) -> bool {
         _ => false,
     };
     text(found) && text(declared)
-        || matches!((found, declared), (DataType::Timestamp(_, None), DataType::Timestamp(_, None)) | (DataType::Null, _))
+        || matches!(
+            (found, declared),
+            (DataType::Timestamp(_, None), DataType::Timestamp(_, None)) | (DataType::Null, _)
+        )
 }

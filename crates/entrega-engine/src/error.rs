@@ -21,7 +21,9 @@ pub enum EngineError {
         source: Box<DataFusionError>,
     },
     /// A model's result is not what it declares.
-    #[error("model {model} declares {declared} but its query gives {found}\nhint: cast the column in the final select, or mend the front matter's columns")]
+    #[error(
+        "model {model} declares {declared} but its query gives {found}\nhint: cast the column in the final select, or mend the front matter's columns"
+    )]
     Shape {
         /// The model's table.
         model: String,
@@ -31,7 +33,9 @@ pub enum EngineError {
         found: String,
     },
     /// A reader's query failed: mend the query.
-    #[error("the query failed\nhint: `entrega tables` lists tables and columns; the dialect is Spark SQL, reading only")]
+    #[error(
+        "the query failed\nhint: `entrega tables` lists tables and columns; the dialect is Spark SQL, reading only"
+    )]
     Query {
         /// The cause.
         #[source]

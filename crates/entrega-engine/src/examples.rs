@@ -38,7 +38,11 @@ fn schema_of(project: &Project, table: &TableName) -> SchemaRef {
     let fields: Vec<(String, DataType)> = match table.to_string().as_str() {
         "ops.as_of" => vec![("as_of".to_owned(), timestamp)],
         "landing.calendar" => {
-            vec![("date".to_owned(), DataType::Date32), ("holiday".to_owned(), DataType::Utf8), ("peak_season".to_owned(), DataType::Utf8)]
+            vec![
+                ("date".to_owned(), DataType::Date32),
+                ("holiday".to_owned(), DataType::Utf8),
+                ("peak_season".to_owned(), DataType::Utf8),
+            ]
         }
         _ => {
             let contract = project.contract(&table.name).unwrap();
@@ -49,7 +53,8 @@ fn schema_of(project: &Project, table: &TableName) -> SchemaRef {
                 ContractType::Integer => DataType::Int32,
                 ContractType::Number => DataType::Float64,
             };
-            let mut fields: Vec<_> = contract.columns.iter().map(|column| (column.name.clone(), kind(column.kind))).collect();
+            let mut fields: Vec<_> =
+                contract.columns.iter().map(|column| (column.name.clone(), kind(column.kind))).collect();
             fields.push(("_drop".to_owned(), drop_type()));
             if contract.parent.is_some() {
                 fields.push(("purchase_month".to_owned(), DataType::Date32));
@@ -74,7 +79,8 @@ fn rows(schema: &SchemaRef, text: &str) -> RecordBatch {
         .map(|field| match names.iter().position(|name| name == field.name()) {
             None => new_null_array(field.data_type(), records.len()),
             Some(place) => {
-                let values: StringArray = records.iter().map(|record| record.get(place).filter(|value| !value.is_empty())).collect();
+                let values: StringArray =
+                    records.iter().map(|record| record.get(place).filter(|value| !value.is_empty())).collect();
                 cast(&values, field.data_type()).unwrap()
             }
         })
@@ -109,7 +115,8 @@ async fn every_model_gives_what_its_example_says() {
     let engine = Embedded::new();
     for model in project.models() {
         let path = format!("{}/../../models/{}.example.toml", env!("CARGO_MANIFEST_DIR"), model.table.path());
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} has no example: {error}", model.table));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} has no example: {error}", model.table));
         let example: Example = toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut inputs = Inputs::default();
         for read in &model.reads {
@@ -136,7 +143,11 @@ async fn max_by_is_sparks() {
     let table: TableName = "clean.ranked".parse().unwrap();
     model.sql = "select key, max_by(value, rank) as best from clean.ranked group by key".to_owned();
     model.columns = [("key", "STRING"), ("best", "STRING")]
-        .map(|(name, kind)| entrega_model::model::ModelColumn { name: name.to_owned(), sql_type: kind.to_owned(), doc: String::new() })
+        .map(|(name, kind)| entrega_model::model::ModelColumn {
+            name: name.to_owned(),
+            sql_type: kind.to_owned(),
+            doc: String::new(),
+        })
         .into();
     let mut inputs = Inputs::default();
     inputs.add(table, schema, vec![given]);

@@ -91,7 +91,11 @@ struct Groups {
 
 impl Groups {
     fn new(arguments: &AccumulatorArgs<'_>) -> Result<Self> {
-        let types = arguments.exprs.iter().map(|expression| expression.data_type(arguments.schema)).collect::<Result<Vec<_>>>()?;
+        let types = arguments
+            .exprs
+            .iter()
+            .map(|expression| expression.data_type(arguments.schema))
+            .collect::<Result<Vec<_>>>()?;
         let [value_type, order_type] = types.as_slice() else { return exec_err!("max_by takes two arguments") };
         Ok(Self {
             value_type: value_type.clone(),
@@ -104,7 +108,13 @@ impl Groups {
         })
     }
 
-    fn see(&mut self, arrays: &[ArrayRef], groups: &[usize], filter: Option<&BooleanArray>, total: usize) -> Result<()> {
+    fn see(
+        &mut self,
+        arrays: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
         let [values, orders] = arrays else { return exec_err!("max_by takes two arguments") };
         self.best.resize(total, NOWHERE);
         let batch = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
@@ -135,8 +145,10 @@ impl Groups {
         let mut sources: Vec<&dyn arrow::array::Array> = arrays.iter().map(AsRef::as_ref).collect();
         sources.push(nothing.as_ref());
         let last = sources.len() - 1;
-        let indices: Vec<(usize, usize)> =
-            places.iter().map(|place| if *place == NOWHERE { (last, 0) } else { (place.0 as usize, place.1 as usize) }).collect();
+        let indices: Vec<(usize, usize)> = places
+            .iter()
+            .map(|place| if *place == NOWHERE { (last, 0) } else { (place.0 as usize, place.1 as usize) })
+            .collect();
         Ok(interleave(&sources, &indices)?)
     }
 
@@ -146,7 +158,13 @@ impl Groups {
 }
 
 impl GroupsAccumulator for Groups {
-    fn update_batch(&mut self, values: &[ArrayRef], groups: &[usize], filter: Option<&BooleanArray>, total: usize) -> Result<()> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
         self.see(values, groups, filter, total)
     }
 
@@ -158,7 +176,9 @@ impl GroupsAccumulator for Groups {
         let [values, orders] = values else { return exec_err!("max_by takes two arguments") };
         // A row that is filtered out has no order, so that nothing prefers it.
         let orders = match filter {
-            Some(filter) => arrow::compute::nullif(orders, &arrow::compute::not(&arrow::compute::prep_null_mask_filter(filter))?)?,
+            Some(filter) => {
+                arrow::compute::nullif(orders, &arrow::compute::not(&arrow::compute::prep_null_mask_filter(filter))?)?
+            }
             None => Arc::clone(orders),
         };
         Ok(vec![Arc::clone(values), orders])
@@ -171,7 +191,10 @@ impl GroupsAccumulator for Groups {
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let places = self.emit(emit_to);
-        Ok(vec![self.gather(&places, &self.values, &self.value_type)?, self.gather(&places, &self.orders, &self.order_type)?])
+        Ok(vec![
+            self.gather(&places, &self.values, &self.value_type)?,
+            self.gather(&places, &self.orders, &self.order_type)?,
+        ])
     }
 
     fn size(&self) -> usize {

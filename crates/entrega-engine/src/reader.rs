@@ -45,11 +45,14 @@ impl Reader {
         });
         let mut stores = None;
         for task in opened.collect::<Vec<_>>() {
-            let joined = task.await.map_err(|error| EngineError::query(datafusion::error::DataFusionError::External(Box::new(error))))?;
+            let joined = task
+                .await
+                .map_err(|error| EngineError::query(datafusion::error::DataFusionError::External(Box::new(error))))?;
             let (table, Some(delta)) = joined? else { continue };
-            let provider = delta.table_provider().await.map_err(|error| {
-                EngineError::query(datafusion::error::DataFusionError::External(Box::new(error)))
-            })?;
+            let provider = delta
+                .table_provider()
+                .await
+                .map_err(|error| EngineError::query(datafusion::error::DataFusionError::External(Box::new(error))))?;
             if let Some(schema) = catalog.schema(table.layer.name()) {
                 schema.register_table(table.name.clone(), provider).map_err(EngineError::query)?;
             }
@@ -57,11 +60,12 @@ impl Reader {
         }
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        let state = builder(config(threads).with_information_schema(true)).with_catalog_list(Arc::new(catalogs)).build();
+        let state =
+            builder(config(threads).with_information_schema(true)).with_catalog_list(Arc::new(catalogs)).build();
         if let Some(delta) = stores {
-            delta.update_datafusion_session(&state).map_err(|error| {
-                EngineError::query(datafusion::error::DataFusionError::External(Box::new(error)))
-            })?;
+            delta
+                .update_datafusion_session(&state)
+                .map_err(|error| EngineError::query(datafusion::error::DataFusionError::External(Box::new(error))))?;
         }
         Ok(Self { context: SessionContext::new_with_state(state) })
     }

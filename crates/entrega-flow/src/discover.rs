@@ -31,7 +31,8 @@ pub struct Landing {
 pub async fn landing(lake: &Lake) -> Result<Landing> {
     let mut found = Landing::default();
     let days = lake.list(LANDING).await?.folders;
-    let mut folders = days.iter().filter(|day| day.starts_with("dt=")).map(|day| format!("{LANDING}/{day}")).collect::<Vec<_>>();
+    let mut folders =
+        days.iter().filter(|day| day.starts_with("dt=")).map(|day| format!("{LANDING}/{day}")).collect::<Vec<_>>();
     while !folders.is_empty() {
         let listings: Vec<_> = futures::stream::iter(folders.into_iter().map(|folder| async move {
             let listing = lake.list(&folder).await?;
@@ -76,9 +77,13 @@ pub async fn waiting(lake: &Lake, contracts: &[Contract], landing: &Landing, tak
         entry.0 = entry.0.max(row.manifest_modified);
         entry.1.insert(row.digest.as_str());
     }
-    let candidates = landing.complete.iter().filter(|(folder, modified)| known.get(folder.as_str()).is_none_or(|(seen, _)| seen != modified));
+    let candidates = landing
+        .complete
+        .iter()
+        .filter(|(folder, modified)| known.get(folder.as_str()).is_none_or(|(seen, _)| seen != modified));
     let candidates: Vec<_> = candidates.cloned().collect();
-    let validations: Vec<_> = candidates.iter().map(|(folder, modified)| validate(lake, folder, *modified, contracts)).collect();
+    let validations: Vec<_> =
+        candidates.iter().map(|(folder, modified)| validate(lake, folder, *modified, contracts)).collect();
     let validated: Vec<_> = futures::stream::iter(validations).buffered(CONCURRENCY).collect().await;
     let (mut drops, mut damaged) = (Vec::new(), Vec::new());
     for ((folder, _), result) in candidates.iter().zip(validated) {
@@ -88,7 +93,9 @@ pub async fn waiting(lake: &Lake, contracts: &[Contract], landing: &Landing, tak
             Err(other) => return Err(other.into()),
         }
     }
-    drops.retain(|drop| known.get(drop.folder.as_str()).is_none_or(|(_, digests)| !digests.contains(drop.manifest.digest().as_str())));
+    drops.retain(|drop| {
+        known.get(drop.folder.as_str()).is_none_or(|(_, digests)| !digests.contains(drop.manifest.digest().as_str()))
+    });
     drops.sort_by_key(|drop| (drop.manifest.precedence(), drop.folder.clone()));
     Ok(Waiting { drops, damaged })
 }

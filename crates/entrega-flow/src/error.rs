@@ -21,7 +21,9 @@ pub enum FlowError {
     #[error(transparent)]
     Model(#[from] entrega_model::ModelError),
     /// Rows do not add up: nothing was published.
-    #[error("drop {drop}, file {file}: {rows_in} rows came in, but {accounted} are accounted for\nhint: nothing was published; please report this with the drop")]
+    #[error(
+        "drop {drop}, file {file}: {rows_in} rows came in, but {accounted} are accounted for\nhint: nothing was published; please report this with the drop"
+    )]
     Unreconciled {
         /// The drop.
         drop: String,
@@ -56,6 +58,9 @@ impl FlowError {
     }
 
     pub(crate) fn joined(error: tokio::task::JoinError) -> Self {
-        Self::Request { problem: format!("a worker stopped: {error}"), hint: "please report this; running again is safe".to_owned() }
+        Self::Request {
+            problem: format!("a worker stopped: {error}"),
+            hint: "please report this; running again is safe".to_owned(),
+        }
     }
 }

@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime};
-use entrega_lake::{CommitNote, Definition, Lake, TableState, read::{date_of, days_since_epoch}};
+use entrega_lake::{
+    CommitNote, Definition, Lake, TableState,
+    read::{date_of, days_since_epoch},
+};
 use entrega_model::tables::{Layer, TableName};
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +87,8 @@ impl Touched {
 }
 
 fn parse<'a, T: Deserialize<'a>>(column: &str, text: &'a str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| FlowError::Ledger { table: "ops.batches".to_owned(), problem: format!("{column}: {error}") })
+    serde_json::from_str(text)
+        .map_err(|error| FlowError::Ledger { table: "ops.batches".to_owned(), problem: format!("{column}: {error}") })
 }
 
 /// The definition of `ops.batches`.
@@ -143,7 +147,10 @@ impl Ledger {
             let place = rows.iter().position(|row| row.batch_id == batch || row.sequence.to_string() == batch);
             let place = place.ok_or_else(|| FlowError::Request {
                 problem: format!("there is no batch '{batch}'"),
-                hint: format!("the last batches are {}", rows.iter().rev().take(5).map(|row| row.batch_id.as_str()).collect::<Vec<_>>().join(", ")),
+                hint: format!(
+                    "the last batches are {}",
+                    rows.iter().rev().take(5).map(|row| row.batch_id.as_str()).collect::<Vec<_>>().join(", ")
+                ),
             })?;
             rows.truncate(place + 1);
         }

@@ -94,7 +94,10 @@ pub const OPERATORS: &[Operator] = &[
 pub fn operator(name: &str) -> Result<&'static Operator> {
     OPERATORS.iter().find(|operator| operator.name == name).ok_or_else(|| FlowError::Request {
         problem: format!("there is no operator '{name}'"),
-        hint: format!("operators are {}", OPERATORS.iter().map(|operator| operator.name).collect::<Vec<_>>().join(", ")),
+        hint: format!(
+            "operators are {}",
+            OPERATORS.iter().map(|operator| operator.name).collect::<Vec<_>>().join(", ")
+        ),
     })
 }
 
@@ -107,13 +110,25 @@ impl Operator {
         let known = |name: &str| self.arguments.iter().any(|(known, _)| known.trim_end_matches('?') == name);
         let usage = || {
             let names: Vec<_> = self.arguments.iter().map(|(name, doc)| format!("{name} ({doc})")).collect();
-            format!("arguments are {}; for example: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }, self.example)
+            format!(
+                "arguments are {}; for example: {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") },
+                self.example
+            )
         };
         if let Some(unknown) = arguments.keys().find(|name| !known(name)) {
-            return Err(FlowError::Request { problem: format!("operator {} has no argument '{unknown}'", self.name), hint: usage() });
+            return Err(FlowError::Request {
+                problem: format!("operator {} has no argument '{unknown}'", self.name),
+                hint: usage(),
+            });
         }
-        if let Some((missing, _)) = self.arguments.iter().find(|(name, _)| !name.ends_with('?') && !arguments.contains_key(*name)) {
-            return Err(FlowError::Request { problem: format!("operator {} needs the argument '{missing}'", self.name), hint: usage() });
+        if let Some((missing, _)) =
+            self.arguments.iter().find(|(name, _)| !name.ends_with('?') && !arguments.contains_key(*name))
+        {
+            return Err(FlowError::Request {
+                problem: format!("operator {} needs the argument '{missing}'", self.name),
+                hint: usage(),
+            });
         }
         (self.run)(context, arguments).await
     }
@@ -125,9 +140,12 @@ async fn run_discover(context: &Context) -> Result<Value> {
     let taken = ledger.state(&context.lake, &tables::drops()).await?;
     let taken: Vec<DropRow> = ops::read(&context.lake, &taken).await?;
     let waiting = discover::waiting(&context.lake, context.project.contracts(), &landing, &taken).await?;
-    let damaged: serde_json::Map<String, Value> = waiting.damaged.iter().map(|(folder, error)| (folder.clone(), json!(error.to_string()))).collect();
+    let damaged: serde_json::Map<String, Value> =
+        waiting.damaged.iter().map(|(folder, error)| (folder.clone(), json!(error.to_string()))).collect();
     let waiting: Vec<&str> = waiting.drops.iter().map(|drop| drop.folder.as_str()).collect();
-    Ok(json!({ "waiting": waiting, "damaged": damaged, "without_manifest": landing.incomplete, "complete": landing.complete.len() }))
+    Ok(
+        json!({ "waiting": waiting, "damaged": damaged, "without_manifest": landing.incomplete, "complete": landing.complete.len() }),
+    )
 }
 
 async fn find_drop(context: &Context, arguments: &Arguments) -> Result<validate::Drop> {
@@ -139,19 +157,32 @@ async fn run_validate(context: &Context, arguments: &Arguments) -> Result<Value>
     let drop = find_drop(context, arguments).await?;
     let mut files = serde_json::Map::new();
     for (name, entry) in &drop.manifest.files {
-        let size = context.lake.list(&drop.folder).await?.objects.iter().find(|(object, ..)| object == name).map(|(_, size, _)| *size);
+        let size = context
+            .lake
+            .list(&drop.folder)
+            .await?
+            .objects
+            .iter()
+            .find(|(object, ..)| object == name)
+            .map(|(_, size, _)| *size);
         if size != Some(entry.bytes) {
             return Err(entrega_operators::OperatorError::Delivery {
                 drop: drop.folder.clone(),
                 file: name.clone(),
-                problem: format!("it has {} bytes, its manifest says {}", size.map_or("no".to_owned(), |size| size.to_string()), entry.bytes),
+                problem: format!(
+                    "it has {} bytes, its manifest says {}",
+                    size.map_or("no".to_owned(), |size| size.to_string()),
+                    entry.bytes
+                ),
                 hint: "deliver the drop again, files first, manifest last".to_owned(),
             }
             .into());
         }
         files.insert(name.clone(), json!(entry.rows));
     }
-    Ok(json!({ "drop": drop.folder, "interval": drop.manifest.interval.to_string(), "digest": drop.manifest.digest(), "rows": files }))
+    Ok(
+        json!({ "drop": drop.folder, "interval": drop.manifest.interval.to_string(), "digest": drop.manifest.digest(), "rows": files }),
+    )
 }
 
 async fn run_load(context: &Context, arguments: &Arguments) -> Result<Value> {
@@ -213,9 +244,16 @@ async fn run_reconcile(context: &Context) -> Result<Value> {
     let table = ledger.state(&context.lake, &tables::drops()).await?;
     let rows: Vec<DropRow> = ops::read(&context.lake, &table).await?;
     if let Some(row) = rows.iter().find(|row| row.rows_in != row.accounted()) {
-        return Err(FlowError::Unreconciled { drop: row.drop.clone(), file: row.file.clone(), rows_in: row.rows_in.unsigned_abs(), accounted: row.accounted().unsigned_abs() });
+        return Err(FlowError::Unreconciled {
+            drop: row.drop.clone(),
+            file: row.file.clone(),
+            rows_in: row.rows_in.unsigned_abs(),
+            accounted: row.accounted().unsigned_abs(),
+        });
     }
-    Ok(json!({ "files": rows.iter().filter(|row| !row.file.is_empty()).count(), "rows_in": rows.iter().map(|row| row.rows_in).sum::<i64>(), "reconciled": true }))
+    Ok(
+        json!({ "files": rows.iter().filter(|row| !row.file.is_empty()).count(), "rows_in": rows.iter().map(|row| row.rows_in).sum::<i64>(), "reconciled": true }),
+    )
 }
 
 #[cfg(test)]
@@ -230,7 +268,9 @@ mod tests {
         for operator in OPERATORS {
             assert!(operator.example.starts_with(&format!("entrega op {} ", operator.name)));
             for (argument, doc) in operator.arguments {
-                assert!(!doc.is_empty() && (argument.ends_with('?') || operator.example.contains(&format!("{argument}="))));
+                assert!(
+                    !doc.is_empty() && (argument.ends_with('?') || operator.example.contains(&format!("{argument}=")))
+                );
             }
         }
     }

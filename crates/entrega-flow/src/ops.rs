@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::RecordBatch,
-    json::ReaderBuilder,
-};
+use arrow::{array::RecordBatch, json::ReaderBuilder};
 use entrega_lake::{CommitNote, Definition, Lake, Rewrite, TableState, read::BATCH_ROWS};
 use entrega_model::{
     model::ModelColumn,
@@ -29,7 +26,12 @@ pub fn definition(layer: Layer, name: &str, description: &str, columns: &[(&str,
         sql_type: (*sql_type).to_owned(),
         doc: (*doc).to_owned(),
     });
-    Definition { table: TableName::new(layer, name), description: description.to_owned(), columns: columns.collect(), partition: None }
+    Definition {
+        table: TableName::new(layer, name),
+        description: description.to_owned(),
+        columns: columns.collect(),
+        partition: None,
+    }
 }
 
 /// Records as rows of a table.
@@ -39,18 +41,32 @@ pub fn definition(layer: Layer, name: &str, description: &str, columns: &[(&str,
 pub fn to_rows<T: Serialize>(definition: &Definition, records: &[T]) -> Result<Vec<RecordBatch>> {
     let wrong = |problem: String| FlowError::Ledger { table: definition.table.to_string(), problem };
     let schema = definition.schema()?;
-    let plain: Vec<_> = schema.fields().iter().map(|field| match field.data_type() {
-        arrow::datatypes::DataType::Dictionary(..) => Arc::new(arrow::datatypes::Field::new(field.name(), arrow::datatypes::DataType::Utf8, true)),
-        _ => Arc::clone(field),
-    }).collect();
+    let plain: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| match field.data_type() {
+            arrow::datatypes::DataType::Dictionary(..) => {
+                Arc::new(arrow::datatypes::Field::new(field.name(), arrow::datatypes::DataType::Utf8, true))
+            }
+            _ => Arc::clone(field),
+        })
+        .collect();
     let plain = Arc::new(arrow::datatypes::Schema::new(plain));
-    let mut decoder = ReaderBuilder::new(Arc::clone(&plain)).with_batch_size(BATCH_ROWS.max(records.len())).build_decoder().map_err(|error| wrong(error.to_string()))?;
+    let mut decoder = ReaderBuilder::new(Arc::clone(&plain))
+        .with_batch_size(BATCH_ROWS.max(records.len()))
+        .build_decoder()
+        .map_err(|error| wrong(error.to_string()))?;
     decoder.serialize(records).map_err(|error| wrong(error.to_string()))?;
     let rows = decoder.flush().map_err(|error| wrong(error.to_string()))?;
     rows.into_iter()
         .map(|rows| {
-            let columns = rows.columns().iter().zip(schema.fields()).map(|(column, field)| arrow::compute::cast(column, field.data_type()));
-            let columns = columns.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| wrong(error.to_string()))?;
+            let columns = rows
+                .columns()
+                .iter()
+                .zip(schema.fields())
+                .map(|(column, field)| arrow::compute::cast(column, field.data_type()));
+            let columns =
+                columns.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| wrong(error.to_string()))?;
             RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| wrong(error.to_string()))
         })
         .collect()
@@ -63,7 +79,9 @@ pub fn to_rows<T: Serialize>(definition: &Definition, records: &[T]) -> Result<V
 pub async fn read<T: DeserializeOwned>(lake: &Lake, table: &TableState) -> Result<Vec<T>> {
     let wrong = |problem: String| FlowError::Ledger { table: table.name().to_string(), problem };
     let rows = lake.read_all(table, None).await?;
-    let mut writer = arrow::json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::JsonArray>(Vec::new());
+    let mut writer = arrow::json::WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, arrow::json::writer::JsonArray>(Vec::new());
     for batch in &rows {
         writer.write(batch).map_err(|error| wrong(error.to_string()))?;
     }
@@ -79,9 +97,18 @@ pub async fn read<T: DeserializeOwned>(lake: &Lake, table: &TableState) -> Resul
 ///
 /// # Errors
 /// From the lake.
-pub async fn append<T: Serialize>(lake: &Lake, table: TableState, records: &[T], note: &CommitNote) -> Result<TableState> {
+pub async fn append<T: Serialize>(
+    lake: &Lake,
+    table: TableState,
+    records: &[T],
+    note: &CommitNote,
+) -> Result<TableState> {
     if records.is_empty() {
-        return if table.version.is_some() { Ok(table) } else { Ok(lake.commit(table, Rewrite::default(), note).await?) };
+        return if table.version.is_some() {
+            Ok(table)
+        } else {
+            Ok(lake.commit(table, Rewrite::default(), note).await?)
+        };
     }
     let mut rows = to_rows(&table.definition, records)?;
     let mut rewrite = Rewrite::default();
@@ -99,7 +126,12 @@ pub async fn append<T: Serialize>(lake: &Lake, table: TableState, records: &[T],
 ///
 /// # Errors
 /// From the lake.
-pub async fn replace<T: Serialize>(lake: &Lake, table: TableState, records: &[T], note: &CommitNote) -> Result<TableState> {
+pub async fn replace<T: Serialize>(
+    lake: &Lake,
+    table: TableState,
+    records: &[T],
+    note: &CommitNote,
+) -> Result<TableState> {
     let mut rewrite = Rewrite::default();
     table.files.iter().for_each(|file| rewrite.remove(file));
     if !records.is_empty() {
@@ -108,4 +140,3 @@ pub async fn replace<T: Serialize>(lake: &Lake, table: TableState, records: &[T]
     }
     Ok(lake.commit(table, rewrite, note).await?)
 }
-

@@ -50,7 +50,14 @@ pub struct Plan {
 /// When the ledger or a drop cannot be read.
 pub async fn plan(context: &Context, ingest: bool, summary: bool, selection: &Selection) -> Result<Plan> {
     let ledger = Ledger::open(&context.lake, None).await?;
-    let mut plan = Plan { drops: Vec::new(), models: Vec::new(), stale: Vec::new(), rebuild: false, months: Vec::new(), days: Some(0) };
+    let mut plan = Plan {
+        drops: Vec::new(),
+        models: Vec::new(),
+        stale: Vec::new(),
+        rebuild: false,
+        months: Vec::new(),
+        days: Some(0),
+    };
     if ingest {
         let found = ingest::plan(context, &ledger, selection).await?;
         plan.months = months(context, &found).await?;

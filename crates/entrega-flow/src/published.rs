@@ -61,7 +61,9 @@ impl Published {
         let mut versions = ledger.versions.clone();
         // The ledger itself and the log of runs are read as they are now: no batch can name its own row.
         for definition in [ledger::batches(), tables::runs()] {
-            if let Some(version) = context.lake.delta_table(&definition.table, None).await?.and_then(|delta| delta.version()) {
+            if let Some(version) =
+                context.lake.delta_table(&definition.table, None).await?.and_then(|delta| delta.version())
+            {
                 versions.insert(definition.table, version);
             }
         }
@@ -78,7 +80,10 @@ impl Published {
         let drops = self.ledger.state(&context.lake, &tables::drops()).await?;
         let drops: Vec<DropRow> = ops::read(&context.lake, &drops).await?;
         books.reconciled = drops.iter().all(|row| row.rows_in == row.accounted());
-        let intervals = drops.iter().filter(|row| !row.retried).map(|row| Interval { start: row.interval_start, end: row.interval_end });
+        let intervals = drops
+            .iter()
+            .filter(|row| !row.retried)
+            .map(|row| Interval { start: row.interval_start, end: row.interval_end });
         books.gaps = gaps(intervals.collect()).len() as u64;
         let checks = self.ledger.state(&context.lake, &tables::checks()).await?;
         let checks: Vec<CheckRow> = ops::read(&context.lake, &checks).await?;

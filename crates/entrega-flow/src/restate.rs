@@ -19,7 +19,10 @@ use arrow::{
 };
 use entrega_engine::Inputs;
 use entrega_lake::{Rewrite, TableState};
-use entrega_model::{model::{Check, Model, WriteMode}, tables::{Layer, TableName}};
+use entrega_model::{
+    model::{Check, Model, WriteMode},
+    tables::{Layer, TableName},
+};
 use entrega_operators::{
     check::{CheckResult, References, check, stop_at_failure},
     keys::{Id, ids, text},
@@ -77,7 +80,8 @@ pub fn event_days(rows: &[RecordBatch]) -> BTreeSet<i32> {
 /// # Errors
 /// When a model, a check or the lake fails.
 pub async fn restate(context: &Context, batch: &mut Batch) -> Result<()> {
-    let models: Vec<Model> = context.project.models().iter().filter(|model| model.write == WriteMode::Restate).cloned().collect();
+    let models: Vec<Model> =
+        context.project.models().iter().filter(|model| model.write == WriteMode::Restate).cloned().collect();
     let mut affected = std::mem::take(&mut batch.affected).0;
     let orders = batch.clean("orders")?.clone();
     for model in &models {
@@ -90,19 +94,26 @@ pub async fn restate(context: &Context, batch: &mut Batch) -> Result<()> {
     }
     let shared = Arc::new(Shared::open(context, batch, &models).await?);
     let sizes = affected.iter().map(|(month, scope)| match scope {
-        Scope::All => (*month, orders.files_of(Some(date(*month))).map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX)).sum()),
+        Scope::All => (
+            *month,
+            orders.files_of(Some(date(*month))).map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX)).sum(),
+        ),
         Scope::Orders(orders) => (*month, orders.len()),
     });
     let units = pack(sizes, UNIT_ROWS, context.threads);
     context.progress.begin("clean.deliveries, clean.shipments", units.len() as u64);
-    let jobs: Vec<BTreeMap<i32, Scope>> = units.into_iter().map(|months| months.iter().filter_map(|month| affected.remove_entry(month)).collect()).collect();
+    let jobs: Vec<BTreeMap<i32, Scope>> = units
+        .into_iter()
+        .map(|months| months.iter().filter_map(|month| affected.remove_entry(month)).collect())
+        .collect();
     let mut results = futures::stream::iter(jobs)
         .map(|scopes| {
             let (context, shared) = (context.clone(), Arc::clone(&shared));
             async move { tokio::spawn(unit(context, shared, scopes)).await.map_err(FlowError::joined)? }
         })
         .buffer_unordered(context.threads);
-    let mut rewrites: BTreeMap<TableName, Rewrite> = models.iter().map(|model| (model.table.clone(), Rewrite::default())).collect();
+    let mut rewrites: BTreeMap<TableName, Rewrite> =
+        models.iter().map(|model| (model.table.clone(), Rewrite::default())).collect();
     let mut missing: BTreeSet<MissingReference> = batch.missing.iter().cloned().collect();
     while let Some(done) = results.try_next().await? {
         context.progress.advance(1);
@@ -146,13 +157,23 @@ struct Shared {
 impl Shared {
     async fn open(context: &Context, batch: &Batch, models: &[Model]) -> Result<Self> {
         let made: HashSet<&TableName> = models.iter().map(|model| &model.table).collect();
-        let reads: BTreeSet<TableName> = models.iter().flat_map(|model| model.reads.iter()).filter(|read| !made.contains(read) && read.layer == Layer::Clean).cloned().collect();
+        let reads: BTreeSet<TableName> = models
+            .iter()
+            .flat_map(|model| model.reads.iter())
+            .filter(|read| !made.contains(read) && read.layer == Layer::Clean)
+            .cloned()
+            .collect();
         let (mut partitioned, mut dimensions, mut references) = (Vec::new(), Inputs::default(), References::new());
         for read in reads {
             let state = batch.table(&read)?.clone();
             let mut columns = used_columns(&state, models.iter().filter(|model| model.reads.contains(&read)));
             // The days of events are touched whether or not a restating model looks at them: summaries do.
-            let events = state.definition.columns.iter().map(|column| &column.name).filter(|name| EVENT_COLUMNS.contains(&name.as_str()));
+            let events = state
+                .definition
+                .columns
+                .iter()
+                .map(|column| &column.name)
+                .filter(|name| EVENT_COLUMNS.contains(&name.as_str()));
             let unread: Vec<String> = events.filter(|name| !columns.contains(name)).cloned().collect();
             columns.extend(unread);
             if state.definition.partition.is_some() {
@@ -161,10 +182,14 @@ impl Shared {
                 let names: Vec<&str> = columns.iter().map(String::as_str).collect();
                 let rows = context.lake.read_all(&state, Some(&names)).await?;
                 let schema = projected(&state, &names)?;
-                for column in ["seller_id", "product_id"].into_iter().filter(|column| schema.column_with_name(column).is_some()) {
+                for column in
+                    ["seller_id", "product_id"].into_iter().filter(|column| schema.column_with_name(column).is_some())
+                {
                     let mut known = HashSet::new();
                     for rows in &rows {
-                        known.extend(text(rows, column).map_err(FlowError::rows(&read))?.iter().flatten().map(str::to_owned));
+                        known.extend(
+                            text(rows, column).map_err(FlowError::rows(&read))?.iter().flatten().map(str::to_owned),
+                        );
                     }
                     references.insert(format!("{read}.{column}"), known);
                 }
@@ -173,20 +198,31 @@ impl Shared {
         }
         // Orders first: their customers decide which customer rows are read.
         partitioned.sort_by_key(|(state, _)| state.name().name != "orders");
-        let bases = models.iter().map(|model| Ok((model.table.clone(), batch.table(&model.table)?.clone()))).collect::<Result<_>>()?;
+        let bases = models
+            .iter()
+            .map(|model| Ok((model.table.clone(), batch.table(&model.table)?.clone())))
+            .collect::<Result<_>>()?;
         Ok(Self { models: models.to_vec(), partitioned, dimensions, bases, references })
     }
 }
 
 /// The columns of a table whose names occur in some query that reads it.
 pub(crate) fn used_columns<'a>(state: &TableState, models: impl Iterator<Item = &'a Model>) -> Vec<String> {
-    let words: HashSet<&str> = models.flat_map(|model| model.sql.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
-    state.definition.columns.iter().map(|column| column.name.clone()).filter(|name| words.contains(name.as_str())).collect()
+    let words: HashSet<&str> =
+        models.flat_map(|model| model.sql.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+    state
+        .definition
+        .columns
+        .iter()
+        .map(|column| column.name.clone())
+        .filter(|name| words.contains(name.as_str()))
+        .collect()
 }
 
 pub(crate) fn projected(state: &TableState, columns: &[&str]) -> Result<arrow::datatypes::SchemaRef> {
     let schema = state.definition.schema()?;
-    let fields: Vec<_> = schema.fields().iter().filter(|field| columns.contains(&field.name().as_str())).cloned().collect();
+    let fields: Vec<_> =
+        schema.fields().iter().filter(|field| columns.contains(&field.name().as_str())).cloned().collect();
     Ok(Arc::new(arrow::datatypes::Schema::new(fields)))
 }
 
@@ -198,7 +234,9 @@ impl Covered {
         match self.0.get(&missing.purchase_month) {
             None => false,
             Some(Scope::All) => true,
-            Some(Scope::Orders(orders)) => entrega_operators::keys::id(&missing.order_id).is_some_and(|order| orders.contains(&order)),
+            Some(Scope::Orders(orders)) => {
+                entrega_operators::keys::id(&missing.order_id).is_some_and(|order| orders.contains(&order))
+            }
         }
     }
 }
@@ -212,7 +250,13 @@ struct Done {
 }
 
 async fn unit(context: Context, shared: Arc<Shared>, scopes: BTreeMap<i32, Scope>) -> Result<Done> {
-    let mut done = Done { rewrites: BTreeMap::new(), checks: Vec::new(), touched: BTreeMap::new(), missing: Vec::new(), orders: Covered(BTreeMap::new()) };
+    let mut done = Done {
+        rewrites: BTreeMap::new(),
+        checks: Vec::new(),
+        touched: BTreeMap::new(),
+        missing: Vec::new(),
+        orders: Covered(BTreeMap::new()),
+    };
     let mut inputs = shared.dimensions.clone();
     let mut customers: BTreeMap<i32, HashSet<Id>> = BTreeMap::new();
     let mut references = shared.references.clone();
@@ -227,7 +271,8 @@ async fn unit(context: Context, shared: Arc<Shared>, scopes: BTreeMap<i32, Scope
                 if state.name().name == "orders" {
                     let of_rows = customers.entry(*month).or_default();
                     for rows in &found {
-                        of_rows.extend(ids(text(rows, "customer_id").map_err(FlowError::rows(state.name()))?).flatten());
+                        of_rows
+                            .extend(ids(text(rows, "customer_id").map_err(FlowError::rows(state.name()))?).flatten());
                     }
                 }
             }
@@ -273,14 +318,20 @@ fn refer_to(models: &[Model], state: &TableState, rows: &[RecordBatch], referenc
         let Some(column) = to.strip_prefix(&prefix) else { continue };
         let known = references.entry(to.clone()).or_default();
         for rows in rows {
-            known.extend(text(rows, column).map_err(FlowError::rows(state.name()))?.iter().flatten().map(str::to_owned));
+            known
+                .extend(text(rows, column).map_err(FlowError::rows(state.name()))?.iter().flatten().map(str::to_owned));
         }
     }
     Ok(())
 }
 
 /// The rows of some orders; customers, which carry no order id, by the orders' customers.
-fn restrict(state: &TableState, rows: Vec<RecordBatch>, orders: &HashSet<Id>, customers: Option<&HashSet<Id>>) -> Result<Vec<RecordBatch>> {
+fn restrict(
+    state: &TableState,
+    rows: Vec<RecordBatch>,
+    orders: &HashSet<Id>,
+    customers: Option<&HashSet<Id>>,
+) -> Result<Vec<RecordBatch>> {
     let by_customer = state.definition.columns.iter().all(|column| column.name != "order_id");
     let (column, wanted) = match customers {
         Some(customers) if by_customer => ("customer_id", customers),
@@ -289,13 +340,20 @@ fn restrict(state: &TableState, rows: Vec<RecordBatch>, orders: &HashSet<Id>, cu
     let error = || FlowError::rows(state.name());
     rows.into_iter()
         .map(|rows| {
-            let keep: BooleanArray = ids(text(&rows, column).map_err(error())?).map(|id| Some(id.is_some_and(|id| wanted.contains(&id)))).collect();
+            let keep: BooleanArray = ids(text(&rows, column).map_err(error())?)
+                .map(|id| Some(id.is_some_and(|id| wanted.contains(&id))))
+                .collect();
             filter_record_batch(&rows, &keep).map_err(error())
         })
         .collect()
 }
 
-fn find_missing(references: &References, month: i32, items: &[RecordBatch], missing: &mut Vec<MissingReference>) -> Result<()> {
+fn find_missing(
+    references: &References,
+    month: i32,
+    items: &[RecordBatch],
+    missing: &mut Vec<MissingReference>,
+) -> Result<()> {
     for (source, column) in [("sellers", "seller_id"), ("products", "product_id")] {
         let Some(known) = references.get(&format!("clean.{source}.{column}")) else { continue };
         for rows in items {
@@ -315,7 +373,14 @@ fn find_missing(references: &References, month: i32, items: &[RecordBatch], miss
 }
 
 /// Replaces the rows of some orders of a month; what they said before counts as touched too.
-async fn replace_orders(context: &Context, base: &TableState, month: i32, scope: &Scope, new: Vec<RecordBatch>, touched: &mut BTreeSet<i32>) -> Result<Rewrite> {
+async fn replace_orders(
+    context: &Context,
+    base: &TableState,
+    month: i32,
+    scope: &Scope,
+    new: Vec<RecordBatch>,
+    touched: &mut BTreeSet<i32>,
+) -> Result<Rewrite> {
     let mut rewrite = Rewrite::default();
     let mut rows: Vec<RecordBatch> = Vec::new();
     let mut spare = None;
@@ -330,11 +395,15 @@ async fn replace_orders(context: &Context, base: &TableState, month: i32, scope:
         let mut kept = Vec::new();
         let mut hit = false;
         for existing in existing {
-            let leaves: BooleanArray = ids(text(&existing, "order_id").map_err(error())?).map(|id| Some(id.is_some_and(|id| orders.contains(&id)))).collect();
+            let leaves: BooleanArray = ids(text(&existing, "order_id").map_err(error())?)
+                .map(|id| Some(id.is_some_and(|id| orders.contains(&id))))
+                .collect();
             if leaves.true_count() > 0 {
                 hit = true;
                 touched.extend(event_days(&[filter_record_batch(&existing, &leaves).map_err(error())?]));
-                kept.push(filter_record_batch(&existing, &arrow::compute::not(&leaves).map_err(error())?).map_err(error())?);
+                kept.push(
+                    filter_record_batch(&existing, &arrow::compute::not(&leaves).map_err(error())?).map_err(error())?,
+                );
             } else {
                 kept.push(existing);
             }
@@ -347,7 +416,10 @@ async fn replace_orders(context: &Context, base: &TableState, month: i32, scope:
         }
     }
     let arriving = new.iter().any(|rows| rows.num_rows() > 0);
-    if arriving && rewrite.is_empty() && let Some((file, kept)) = spare {
+    if arriving
+        && rewrite.is_empty()
+        && let Some((file, kept)) = spare
+    {
         rewrite.remove(file);
         rows.extend(kept);
     }
@@ -358,4 +430,3 @@ async fn replace_orders(context: &Context, base: &TableState, month: i32, scope:
     }
     Ok(rewrite)
 }
-

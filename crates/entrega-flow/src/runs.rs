@@ -12,7 +12,13 @@ use crate::{
 ///
 /// # Errors
 /// From the lake.
-pub async fn record(context: &Context, job: &str, started_at: DateTime<Utc>, error: Option<String>, batches: &[String]) -> Result<()> {
+pub async fn record(
+    context: &Context,
+    job: &str,
+    started_at: DateTime<Utc>,
+    error: Option<String>,
+    batches: &[String],
+) -> Result<()> {
     let definition = tables::runs();
     let version = context.lake.delta_table(&definition.table, None).await?.and_then(|delta| delta.version());
     let table = context.lake.table(&definition, version).await?;

@@ -17,8 +17,15 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use entrega_engine::Inputs;
-use entrega_lake::{CommitNote, Rewrite, TableState, schema::{DROP_COLUMN, drop_type}};
-use entrega_model::{contract::Contract, model::Model, tables::{Layer, TableName}};
+use entrega_lake::{
+    CommitNote, Rewrite, TableState,
+    schema::{DROP_COLUMN, drop_type},
+};
+use entrega_model::{
+    contract::Contract,
+    model::Model,
+    tables::{Layer, TableName},
+};
 use entrega_operators::{
     check::{CheckResult, References, check, stop_at_failure},
     keep_latest::keep_latest,
@@ -29,7 +36,10 @@ use entrega_operators::{
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use crate::{Context, FlowError, Result, order_index::{By, OrderIndex}};
+use crate::{
+    Context, FlowError, Result,
+    order_index::{By, OrderIndex},
+};
 
 /// Rows of a unit of work: enough that planning costs nothing, few enough that units in flight need little memory.
 pub const UNIT_ROWS: usize = 65_536;
@@ -111,7 +121,9 @@ pub fn routed<'a>(
             let (contract, precedence, route) = (contract.clone(), precedence.to_owned(), route.clone());
             async move {
                 let chunk = chunk?;
-                tokio::task::spawn_blocking(move || route_chunk(&contract, &precedence, &route, chunk)).await.map_err(FlowError::joined)?
+                tokio::task::spawn_blocking(move || route_chunk(&contract, &precedence, &route, chunk))
+                    .await
+                    .map_err(FlowError::joined)?
             }
         })
         .buffered(context.threads)
@@ -124,7 +136,14 @@ pub fn routed<'a>(
 pub fn route_chunk(contract: &Contract, precedence: &str, route: &Route, chunk: LoadedChunk) -> Result<Routed> {
     let error = || FlowError::rows(&contract.file);
     let rows = with_drop(contract, &chunk.rows, precedence)?;
-    let mut routed = Routed { by_month: BTreeMap::new(), orders: Vec::new(), unknown: None, rejected: Vec::new(), records: chunk.records_read, header: Arc::clone(&chunk.header) };
+    let mut routed = Routed {
+        by_month: BTreeMap::new(),
+        orders: Vec::new(),
+        unknown: None,
+        rejected: Vec::new(),
+        records: chunk.records_read,
+        header: Arc::clone(&chunk.header),
+    };
     match route {
         Route::None => {
             routed.by_month.insert(0, rows);
@@ -134,12 +153,17 @@ pub fn route_chunk(contract: &Contract, precedence: &str, route: &Route, chunk: 
             let months: Vec<i32> = months.into_iter().map(Option::unwrap_or_default).collect();
             let orders = ids(text(&rows, "order_id").map_err(error())?);
             let customers = ids(text(&rows, "customer_id").map_err(error())?);
-            routed.orders = orders.zip(customers).zip(&months).filter_map(|((order, customer), month)| Some((order?, customer, *month))).collect();
+            routed.orders = orders
+                .zip(customers)
+                .zip(&months)
+                .filter_map(|((order, customer), month)| Some((order?, customer, *month)))
+                .collect();
             routed.by_month = split(&rows, &months).map_err(error())?;
         }
         Route::Parent(by, column, index) => {
             let parents: Vec<Option<Id>> = ids(text(&rows, column).map_err(error())?).collect();
-            let places: Vec<Option<i32>> = parents.iter().map(|parent| index.find(*by, parent.as_ref()?).map(|place| place.month)).collect();
+            let places: Vec<Option<i32>> =
+                parents.iter().map(|parent| index.find(*by, parent.as_ref()?).map(|place| place.month)).collect();
             let strangers: Vec<usize> = (0..places.len()).filter(|row| places[*row].is_none()).collect();
             if strangers.is_empty() {
                 let months: Vec<i32> = places.into_iter().flatten().collect();
@@ -148,7 +172,8 @@ pub fn route_chunk(contract: &Contract, precedence: &str, route: &Route, chunk: 
                 let known: BooleanArray = places.iter().map(|place| Some(place.is_some())).collect();
                 let unknown = arrow::compute::not(&known).map_err(error())?;
                 let months: Vec<i32> = places.into_iter().flatten().collect();
-                routed.by_month = split(&filter_record_batch(&rows, &known).map_err(error())?, &months).map_err(error())?;
+                routed.by_month =
+                    split(&filter_record_batch(&rows, &known).map_err(error())?, &months).map_err(error())?;
                 routed.unknown = Some(Unknown {
                     rows: filter_record_batch(&rows, &unknown).map_err(error())?,
                     parents: strangers.iter().map(|row| parents[*row]).collect(),
@@ -205,19 +230,27 @@ pub struct Write<'a> {
 ///
 /// # Errors
 /// When the model, a check or the lake fails.
-pub async fn write(context: &Context, base: TableState, mut rows: ByMonth, job: Write<'_>) -> Result<(TableState, Written)> {
+pub async fn write(
+    context: &Context,
+    base: TableState,
+    mut rows: ByMonth,
+    job: Write<'_>,
+) -> Result<(TableState, Written)> {
     for month in job.carried.keys().chain(job.moved.keys()) {
         rows.entry(*month).or_default();
     }
-    let sizes: Vec<_> = rows.iter().map(|(month, batches)| (*month, batches.iter().map(RecordBatch::num_rows).sum())).collect();
+    let sizes: Vec<_> =
+        rows.iter().map(|(month, batches)| (*month, batches.iter().map(RecordBatch::num_rows).sum())).collect();
     let units = pack(sizes, UNIT_ROWS, context.threads);
     context.progress.begin(job.model.table.to_string().as_str(), units.len() as u64);
     let unit_jobs: Vec<_> = units
         .into_iter()
         .map(|months| {
             let rows: ByMonth = months.iter().filter_map(|month| rows.remove_entry(month)).collect();
-            let carried: ByMonth = months.iter().filter_map(|month| Some((*month, job.carried.get(month)?.clone()))).collect();
-            let moved: BTreeMap<i32, MovedOrders> = months.iter().filter_map(|month| Some((*month, job.moved.get(month)?.clone()))).collect();
+            let carried: ByMonth =
+                months.iter().filter_map(|month| Some((*month, job.carried.get(month)?.clone()))).collect();
+            let moved: BTreeMap<i32, MovedOrders> =
+                months.iter().filter_map(|month| Some((*month, job.moved.get(month)?.clone()))).collect();
             UnitJob {
                 context: context.clone(),
                 contract: job.contract.clone(),
@@ -381,4 +414,3 @@ fn gather(contract: &Contract, rows: ByMonth) -> Result<RecordBatch> {
     columns.push(Arc::new(Date32Array::from(months)));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(error())
 }
-

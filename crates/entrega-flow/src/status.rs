@@ -42,7 +42,11 @@ pub async fn status(context: &Context, batches: usize) -> Result<Status> {
     let taken: Vec<DropRow> = ops::read(&context.lake, &taken_table).await?;
     let landing = discover::landing(&context.lake).await?;
     let waiting = discover::waiting(&context.lake, context.project.contracts(), &landing, &taken).await?;
-    let mut intervals: Vec<Interval> = taken.iter().filter(|row| !row.retried).map(|row| Interval { start: row.interval_start, end: row.interval_end }).collect();
+    let mut intervals: Vec<Interval> = taken
+        .iter()
+        .filter(|row| !row.retried)
+        .map(|row| Interval { start: row.interval_start, end: row.interval_end })
+        .collect();
     intervals.extend(waiting.drops.iter().map(|drop| drop.manifest.interval));
     let mut folders: Vec<&str> = taken.iter().map(|row| row.drop.as_str()).collect();
     folders.sort_unstable();

@@ -18,8 +18,14 @@ use arrow::{
 };
 use chrono::{NaiveDate, NaiveDateTime};
 use entrega_engine::Inputs;
-use entrega_lake::{CommitNote, Definition, Rewrite, TableState, read::{date_of, days_since_epoch}};
-use entrega_model::{model::{Model, WriteMode}, tables::{Layer, TableName}};
+use entrega_lake::{
+    CommitNote, Definition, Rewrite, TableState,
+    read::{date_of, days_since_epoch},
+};
+use entrega_model::{
+    model::{Model, WriteMode},
+    tables::{Layer, TableName},
+};
 use entrega_operators::{
     check::{References, check, stop_at_failure},
     months::{date, month_of_day, pack, split_by_column},
@@ -65,7 +71,9 @@ impl SummaryPlan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.stale.is_empty() && self.days.as_ref().is_some_and(BTreeSet::is_empty) && self.months.as_ref().is_some_and(BTreeSet::is_empty)
+        self.stale.is_empty()
+            && self.days.as_ref().is_some_and(BTreeSet::is_empty)
+            && self.months.as_ref().is_some_and(BTreeSet::is_empty)
     }
 }
 
@@ -88,7 +96,10 @@ pub fn plan(context: &Context, ledger: &Ledger) -> Result<SummaryPlan> {
     if let (Some(before), Some(now)) = (before, ledger.as_of) {
         days.extend(days_since_epoch(before.date())..days_since_epoch(now.date()));
     }
-    let stale = models(context).filter(|model| ledger.models.get(&model.table) != Some(&model.fingerprint)).map(|model| model.table.clone()).collect();
+    let stale = models(context)
+        .filter(|model| ledger.models.get(&model.table) != Some(&model.fingerprint))
+        .map(|model| model.table.clone())
+        .collect();
     Ok(SummaryPlan { days: Some(days), months: Some(months), stale })
 }
 
@@ -96,16 +107,24 @@ pub fn plan(context: &Context, ledger: &Ledger) -> Result<SummaryPlan> {
 ///
 /// # Errors
 /// When a model, a check or the lake fails; then nothing is published.
-pub async fn summarise(context: &Context, ledger: Ledger, plan: SummaryPlan) -> Result<Option<(BatchRow, SummaryReport)>> {
+pub async fn summarise(
+    context: &Context,
+    ledger: Ledger,
+    plan: SummaryPlan,
+) -> Result<Option<(BatchRow, SummaryReport)>> {
     let Some(as_of) = ledger.as_of.filter(|_| !plan.is_empty()) else { return Ok(None) };
     let clock = std::time::Instant::now();
     let started_at = context.now();
     let sequence = ledger.rows.last().map_or(1, |row| row.sequence + 1);
     let batch_id = format!("{sequence:06}-summary-{}", started_at.format("%Y%m%dT%H%M%S"));
-    let inputs: serde_json::Map<_, _> = ledger.versions.iter().map(|(table, version)| (table.to_string(), serde_json::json!(version))).collect();
-    let note = CommitNote { batch: batch_id.clone(), operator: "summarise", facts: serde_json::json!({ "inputs": inputs }) };
-    let wanted = context.project.models().iter().filter(|model| matches!(model.table.layer, Layer::Clean | Layer::Summary));
-    let states = open_tables(context, &ledger, wanted.map(Definition::of).chain([tables::checks()]).collect(), false).await?;
+    let inputs: serde_json::Map<_, _> =
+        ledger.versions.iter().map(|(table, version)| (table.to_string(), serde_json::json!(version))).collect();
+    let note =
+        CommitNote { batch: batch_id.clone(), operator: "summarise", facts: serde_json::json!({ "inputs": inputs }) };
+    let wanted =
+        context.project.models().iter().filter(|model| matches!(model.table.layer, Layer::Clean | Layer::Summary));
+    let states =
+        open_tables(context, &ledger, wanted.map(Definition::of).chain([tables::checks()]).collect(), false).await?;
     let run = Arc::new(Run { context: context.clone(), states, as_of });
     let mut committed = Vec::new();
     let mut checks = Vec::new();
@@ -157,11 +176,15 @@ fn groups(context: &Context, plan: &SummaryPlan) -> Vec<(Extent, Vec<Model>)> {
     for model in models(context) {
         let extent = match (model.write, &plan.days, &plan.months) {
             _ if plan.stale.contains(&model.table) => Extent::Whole,
-            (WriteMode::ReplaceDays, Some(days), _) => Extent::Days(Arc::new(days.iter().map(|day| date_of(*day)).collect())),
+            (WriteMode::ReplaceDays, Some(days), _) => {
+                Extent::Days(Arc::new(days.iter().map(|day| date_of(*day)).collect()))
+            }
             (WriteMode::ReplaceMonths, _, Some(months)) => Extent::Months(Arc::new(months.clone())),
             _ => Extent::Whole,
         };
-        if matches!(&extent, Extent::Days(days) if days.is_empty()) || matches!(&extent, Extent::Months(months) if months.is_empty()) {
+        if matches!(&extent, Extent::Days(days) if days.is_empty())
+            || matches!(&extent, Extent::Months(months) if months.is_empty())
+        {
             continue;
         }
         match groups.iter_mut().find(|(known, _)| *known == extent) {
@@ -182,7 +205,8 @@ type Computed = (Model, Extent, Vec<RecordBatch>);
 
 impl Run {
     async fn compute(self: &Arc<Self>, (extent, models): (Extent, Vec<Model>)) -> Result<Vec<Computed>> {
-        let reads: BTreeSet<&TableName> = models.iter().flat_map(|model| model.reads.iter()).filter(|read| read.layer == Layer::Clean).collect();
+        let reads: BTreeSet<&TableName> =
+            models.iter().flat_map(|model| model.reads.iter()).filter(|read| read.layer == Layer::Clean).collect();
         let (mut partitioned, mut dimensions) = (Vec::new(), Inputs::default());
         dimensions.add_as_of(self.as_of);
         for read in reads {
@@ -215,7 +239,11 @@ impl Run {
         let mut running = futures::stream::iter(units)
             .map(|months| {
                 let (run, shared) = (Arc::clone(self), Arc::clone(&shared));
-                async move { tokio::spawn(async move { run.unit(&shared.0, &shared.1, &shared.2, &shared.3, &months).await }).await.map_err(FlowError::joined)? }
+                async move {
+                    tokio::spawn(async move { run.unit(&shared.0, &shared.1, &shared.2, &shared.3, &months).await })
+                        .await
+                        .map_err(FlowError::joined)?
+                }
             })
             .buffer_unordered(self.context.threads);
         while let Some(results) = running.try_next().await? {
@@ -241,7 +269,14 @@ impl Run {
         Ok(computed)
     }
 
-    async fn unit(&self, models: &[Model], partitioned: &[(TableState, Vec<String>)], dimensions: &Inputs, extent: &Extent, months: &[i32]) -> Result<Vec<Vec<RecordBatch>>> {
+    async fn unit(
+        &self,
+        models: &[Model],
+        partitioned: &[(TableState, Vec<String>)],
+        dimensions: &Inputs,
+        extent: &Extent,
+        months: &[i32],
+    ) -> Result<Vec<Vec<RecordBatch>>> {
         let mut inputs = dimensions.clone();
         for (state, columns) in partitioned {
             let names: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -264,14 +299,22 @@ impl Run {
     }
 
     /// Replaces the recomputed days or months of a table.
-    async fn replace(&self, model: &Model, base: &TableState, extent: &Extent, rows: Vec<RecordBatch>) -> Result<Rewrite> {
+    async fn replace(
+        &self,
+        model: &Model,
+        base: &TableState,
+        extent: &Extent,
+        rows: Vec<RecordBatch>,
+    ) -> Result<Rewrite> {
         let error = || FlowError::rows(&model.table);
         let mut parts = match &model.partition {
             Some(column) => split_by_column(&rows, column).map_err(error())?,
             None => BTreeMap::from([(0, rows)]),
         };
         let touched: BTreeSet<i32> = match extent {
-            Extent::Whole => base.files.iter().map(|file| file.month.map(days_since_epoch).unwrap_or_default()).collect(),
+            Extent::Whole => {
+                base.files.iter().map(|file| file.month.map(days_since_epoch).unwrap_or_default()).collect()
+            }
             Extent::Days(days) => days.iter().map(|day| month_of_day(days_since_epoch(*day))).collect(),
             Extent::Months(months) => (**months).clone(),
         };
@@ -314,6 +357,7 @@ fn wanted(extent: &Extent, file: &entrega_lake::DataFile) -> bool {
 fn without_days(rows: &RecordBatch, days: &[NaiveDate]) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
     let column = rows.column_by_name("date").and_then(|column| column.as_primitive_opt::<Date32Type>());
     let column = column.ok_or_else(|| arrow::error::ArrowError::SchemaError("no DATE column date".to_owned()))?;
-    let keep: BooleanArray = column.iter().map(|day| Some(day.is_none_or(|day| days.binary_search(&date_of(day)).is_err()))).collect();
+    let keep: BooleanArray =
+        column.iter().map(|day| Some(day.is_none_or(|day| days.binary_search(&date_of(day)).is_err()))).collect();
     filter_record_batch(rows, &keep)
 }

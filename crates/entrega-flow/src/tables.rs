@@ -61,7 +61,14 @@ impl DropRow {
     /// Rows that the counts account for; equals `rows_in` when all is well.
     #[must_use]
     pub fn accounted(&self) -> i64 {
-        self.inserted + self.updated + self.unchanged + self.superseded + self.duplicate + self.quarantined + self.waiting + self.dropped
+        self.inserted
+            + self.updated
+            + self.unchanged
+            + self.superseded
+            + self.duplicate
+            + self.quarantined
+            + self.waiting
+            + self.dropped
     }
 }
 

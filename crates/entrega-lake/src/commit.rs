@@ -73,11 +73,15 @@ impl Lake {
         let latest = self.delta_table(&table, None).await?;
         let fields = delta_fields(&base.definition.columns)?;
         let (version, committed) = match latest {
-            None => (Some(self.create(&base.definition, fields, adds(&desired), SaveMode::ErrorIfExists, note).await?), true),
+            None => (
+                Some(self.create(&base.definition, fields, adds(&desired), SaveMode::ErrorIfExists, note).await?),
+                true,
+            ),
             Some(delta) => {
                 let state = delta.snapshot().map_err(|error| LakeError::table(&table, "reading its state", error))?;
-                let same_schema = state.schema().fields().map(|field| (field.name(), field.data_type())).collect::<Vec<_>>()
-                    == fields.iter().map(|field| (field.name(), field.data_type())).collect::<Vec<_>>();
+                let same_schema =
+                    state.schema().fields().map(|field| (field.name(), field.data_type())).collect::<Vec<_>>()
+                        == fields.iter().map(|field| (field.name(), field.data_type())).collect::<Vec<_>>();
                 if same_schema {
                     let current = data_files(&delta, &table)?;
                     let actions = difference(&current, &desired);
@@ -97,7 +101,10 @@ impl Lake {
                         (Some(commit.version()), true)
                     }
                 } else {
-                    (Some(self.create(&base.definition, fields, adds(&desired), SaveMode::Overwrite, note).await?), true)
+                    (
+                        Some(self.create(&base.definition, fields, adds(&desired), SaveMode::Overwrite, note).await?),
+                        true,
+                    )
                 }
             }
         };
@@ -150,7 +157,8 @@ fn adds(files: &[DataFile]) -> Vec<Action> {
 fn difference(current: &[DataFile], desired: &[DataFile]) -> Vec<Action> {
     let paths = |files: &[DataFile]| files.iter().map(|file| file.add.path.clone()).collect::<HashSet<_>>();
     let (now, then) = (paths(current), paths(desired));
-    let removes = current.iter().filter(|file| !then.contains(&file.add.path)).map(|file| Action::Remove(remove(&file.add)));
+    let removes =
+        current.iter().filter(|file| !then.contains(&file.add.path)).map(|file| Action::Remove(remove(&file.add)));
     let adds = desired.iter().filter(|file| !now.contains(&file.add.path)).map(|file| Action::Add(file.add.clone()));
     removes.chain(adds).collect()
 }

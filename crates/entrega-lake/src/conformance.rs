@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray as _, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, AsArray as _, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::Int64Type;
 use chrono::NaiveDate;
 use entrega_model::{
@@ -17,11 +19,21 @@ fn month(number: u32) -> NaiveDate {
 }
 
 fn definition() -> Definition {
-    let column = |name: &str, sql_type: &str| ModelColumn { name: name.to_owned(), sql_type: sql_type.to_owned(), doc: String::new() };
+    let column = |name: &str, sql_type: &str| ModelColumn {
+        name: name.to_owned(),
+        sql_type: sql_type.to_owned(),
+        doc: String::new(),
+    };
     Definition {
         table: TableName::new(Layer::Clean, "things"),
         description: "things".to_owned(),
-        columns: vec![column("name", "STRING"), column("count", "BIGINT"), column("seen_at", "TIMESTAMP"), column("purchase_month", "DATE")].into(),
+        columns: vec![
+            column("name", "STRING"),
+            column("count", "BIGINT"),
+            column("seen_at", "TIMESTAMP"),
+            column("purchase_month", "DATE"),
+        ]
+        .into(),
         partition: Some("purchase_month".to_owned()),
     }
 }
@@ -48,7 +60,8 @@ async fn add(lake: &Lake, base: TableState, number: u32, counts: &[i64], batch: 
 
 async fn counts(lake: &Lake, state: &TableState) -> Vec<i64> {
     let rows = lake.read_all(state, Some(&["count"])).await.unwrap();
-    let mut counts: Vec<i64> = rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+    let mut counts: Vec<i64> =
+        rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
     counts.sort_unstable();
     counts
 }

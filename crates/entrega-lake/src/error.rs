@@ -19,7 +19,9 @@ pub enum LakeError {
         hint: &'static str,
     },
     /// Another run holds the lake or committed first: try again later.
-    #[error("{what} is being changed by another run ({problem})\nhint: wait for it to end and run again; nothing was published by this run")]
+    #[error(
+        "{what} is being changed by another run ({problem})\nhint: wait for it to end and run again; nothing was published by this run"
+    )]
     Busy {
         /// The lake or table.
         what: String,
@@ -27,7 +29,9 @@ pub enum LakeError {
         problem: String,
     },
     /// Storage refused or failed: see the cause, mend rights or space, run again.
-    #[error("storage failed at /{path}\nhint: check that the path exists, is readable and writable, and has space; running again is safe")]
+    #[error(
+        "storage failed at /{path}\nhint: check that the path exists, is readable and writable, and has space; running again is safe"
+    )]
     Storage {
         /// The object.
         path: String,
@@ -36,7 +40,9 @@ pub enum LakeError {
         source: object_store::Error,
     },
     /// A Delta table could not be opened or written.
-    #[error("table {table} failed while {doing}\nhint: running again is safe; if it stays, look at the table's _delta_log folder")]
+    #[error(
+        "table {table} failed while {doing}\nhint: running again is safe; if it stays, look at the table's _delta_log folder"
+    )]
     Table {
         /// The table.
         table: String,
@@ -47,7 +53,9 @@ pub enum LakeError {
         source: Box<deltalake::DeltaTableError>,
     },
     /// A data file could not be read or written.
-    #[error("data file {path} failed while {doing}\nhint: the file may be damaged; the commit in its table's _delta_log names the batch that wrote it")]
+    #[error(
+        "data file {path} failed while {doing}\nhint: the file may be damaged; the commit in its table's _delta_log names the batch that wrote it"
+    )]
     File {
         /// The file.
         path: String,

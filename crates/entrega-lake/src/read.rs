@@ -39,28 +39,37 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::File`] when a file cannot be read.
-    pub async fn read(&self, state: &TableState, files: &[&DataFile], columns: Option<&[&str]>) -> Result<Vec<RecordBatch>> {
+    pub async fn read(
+        &self,
+        state: &TableState,
+        files: &[&DataFile],
+        columns: Option<&[&str]>,
+    ) -> Result<Vec<RecordBatch>> {
         let schema = state.definition.schema()?;
         let schema = match columns {
             None => schema,
             Some(names) => {
-                let fields: Vec<_> = schema.fields().iter().filter(|field| names.contains(&field.name().as_str())).cloned().collect();
+                let fields: Vec<_> =
+                    schema.fields().iter().filter(|field| names.contains(&field.name().as_str())).cloned().collect();
                 Arc::new(arrow::datatypes::Schema::new(fields))
             }
         };
-        let reads: Vec<_> = files.iter().map(|file| {
-            let (schema, partition) = (Arc::clone(&schema), state.definition.partition.clone());
-            let path = self.path(&format!("{}/{}", state.name().path(), file.add.path));
-            let (store, month) = (Arc::clone(self.store()), file.month);
-            async move {
-                let bytes = store.get(&path).await.map_err(|source| LakeError::storage(&path, source))?;
-                let bytes = bytes.bytes().await.map_err(|source| LakeError::storage(&path, source))?;
-                let decode = move || decode(bytes, &schema, partition.as_deref(), month);
-                let decoded = tokio::task::spawn_blocking(decode).await;
-                let decoded = decoded.map_err(|error| LakeError::file(&path, "reading it", error))?;
-                decoded.map_err(|error| LakeError::file(&path, "reading it", error))
-            }
-        }).collect();
+        let reads: Vec<_> = files
+            .iter()
+            .map(|file| {
+                let (schema, partition) = (Arc::clone(&schema), state.definition.partition.clone());
+                let path = self.path(&format!("{}/{}", state.name().path(), file.add.path));
+                let (store, month) = (Arc::clone(self.store()), file.month);
+                async move {
+                    let bytes = store.get(&path).await.map_err(|source| LakeError::storage(&path, source))?;
+                    let bytes = bytes.bytes().await.map_err(|source| LakeError::storage(&path, source))?;
+                    let decode = move || decode(bytes, &schema, partition.as_deref(), month);
+                    let decoded = tokio::task::spawn_blocking(decode).await;
+                    let decoded = decoded.map_err(|error| LakeError::file(&path, "reading it", error))?;
+                    decoded.map_err(|error| LakeError::file(&path, "reading it", error))
+                }
+            })
+            .collect();
         let batches: Vec<Vec<RecordBatch>> = futures::stream::iter(reads).buffered(FILES_AT_ONCE).try_collect().await?;
         Ok(batches.into_iter().flatten().collect())
     }

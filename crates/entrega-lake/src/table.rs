@@ -137,10 +137,11 @@ impl TableState {
 impl Lake {
     /// The Delta table, not loaded.
     pub(crate) fn delta(&self, table: &TableName) -> Result<DeltaTableBuilder> {
-        let location = self
-            .url()
-            .join(&format!("{}/", table.path()))
-            .map_err(|error| LakeError::Shape { table: table.to_string(), problem: error.to_string(), hint: "check the lake's URL" })?;
+        let location = self.url().join(&format!("{}/", table.path())).map_err(|error| LakeError::Shape {
+            table: table.to_string(),
+            problem: error.to_string(),
+            hint: "check the lake's URL",
+        })?;
         let builder = DeltaTableBuilder::from_url(location.clone())
             .map_err(|error| LakeError::table(table, "opening it", error))?;
         Ok(builder.with_storage_backend(Arc::clone(self.store()), location))

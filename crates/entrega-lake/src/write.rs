@@ -57,7 +57,12 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::File`] or [`LakeError::Storage`].
-    pub async fn write(&self, definition: &Definition, month: Option<NaiveDate>, batches: Vec<RecordBatch>) -> Result<DataFile> {
+    pub async fn write(
+        &self,
+        definition: &Definition,
+        month: Option<NaiveDate>,
+        batches: Vec<RecordBatch>,
+    ) -> Result<DataFile> {
         let name = format!("part-{}.zstd.parquet", uuid::Uuid::new_v4());
         let (folder, values) = match (&definition.partition, month) {
             (Some(column), Some(month)) => {

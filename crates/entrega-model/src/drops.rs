@@ -93,12 +93,7 @@ impl Interval {
 
 impl fmt::Display for Interval {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "[{}, {})",
-            self.start.format("%Y-%m-%d %H:%M"),
-            self.end.format("%Y-%m-%d %H:%M")
-        )
+        write!(formatter, "[{}, {})", self.start.format("%Y-%m-%d %H:%M"), self.end.format("%Y-%m-%d %H:%M"))
     }
 }
 

@@ -105,21 +105,11 @@ pub struct Metric {
 }
 
 const fn ratio(of: &'static str, per: &'static str) -> Formula {
-    Formula::Ratio {
-        of,
-        per,
-        divide_by: 1.0,
-        complement: false,
-    }
+    Formula::Ratio { of, per, divide_by: 1.0, complement: false }
 }
 
 const fn mean_days(seconds: &'static str, count: &'static str) -> Formula {
-    Formula::Ratio {
-        of: seconds,
-        per: count,
-        divide_by: 86_400.0,
-        complement: false,
-    }
+    Formula::Ratio { of: seconds, per: count, divide_by: 86_400.0, complement: false }
 }
 
 /// Every metric, in the order in which people should read them.
@@ -127,12 +117,7 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "on_time_rate",
         label: "On-time rate",
-        formula: Formula::Ratio {
-            of: "delivered_late",
-            per: "delivered",
-            divide_by: 1.0,
-            complement: true,
-        },
+        formula: Formula::Ratio { of: "delivered_late", per: "delivered", divide_by: 1.0, complement: true },
         unit: Unit::Share,
         good: Good::Up,
         base: "deliveries",
@@ -353,28 +338,14 @@ impl Formula {
     #[must_use]
     pub fn expression(&self) -> Option<String> {
         match self {
-            Self::Sum(measures) => Some(
-                measures
-                    .iter()
-                    .map(|measure| format!("sum({measure})"))
-                    .collect::<Vec<_>>()
-                    .join(" + "),
-            ),
-            Self::Ratio {
-                of,
-                per,
-                divide_by,
-                complement,
-            } => {
-                let scale = if (*divide_by - 1.0).abs() < f64::EPSILON {
-                    String::new()
-                } else {
-                    format!(" / {divide_by:.0}")
-                };
+            Self::Sum(measures) => {
+                Some(measures.iter().map(|measure| format!("sum({measure})")).collect::<Vec<_>>().join(" + "))
+            }
+            Self::Ratio { of, per, divide_by, complement } => {
+                let scale =
+                    if (*divide_by - 1.0).abs() < f64::EPSILON { String::new() } else { format!(" / {divide_by:.0}") };
                 let complement = if *complement { "1 - " } else { "" };
-                Some(format!(
-                    "{complement}cast(sum({of}) as double) / nullif(sum({per}), 0){scale}"
-                ))
+                Some(format!("{complement}cast(sum({of}) as double) / nullif(sum({per}), 0){scale}"))
             }
             Self::DeliveryDaysQuantile { .. } => None,
             Self::Standing(state) => {
@@ -429,12 +400,7 @@ where so_far >= wanted and so_far - delivered < wanted"
         let sum = |measure: &str| sums.get(measure).copied().unwrap_or(0.0);
         match self {
             Self::Sum(measures) => Some(measures.iter().map(|measure| sum(measure)).sum()),
-            Self::Ratio {
-                of,
-                per,
-                divide_by,
-                complement,
-            } => {
+            Self::Ratio { of, per, divide_by, complement } => {
                 let base = sum(per);
                 let value = sum(of) / base / divide_by;
                 (base > 0.0).then_some(if *complement { 1.0 - value } else { value })
@@ -473,17 +439,10 @@ pub fn delivery_days_quantile(by_days: &BTreeMap<i64, f64>, level: f64) -> Optio
 /// canceled, became unavailable, or was delivered without a date; such an order closes at its last known event.
 #[must_use]
 pub fn open_orders_statement(days: &[NaiveDate], aggregates: &[(&str, String)]) -> String {
-    let values = days
-        .iter()
-        .map(|day| format!("(date '{day}')"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let values = days.iter().map(|day| format!("(date '{day}')")).collect::<Vec<_>>().join(", ");
     let first = days.iter().min().copied().unwrap_or_default();
     let last = days.iter().max().copied().unwrap_or_default();
-    let aggregates: Vec<_> = aggregates
-        .iter()
-        .map(|(name, expression)| format!("{expression} as {name}"))
-        .collect();
+    let aggregates: Vec<_> = aggregates.iter().map(|(name, expression)| format!("{expression} as {name}")).collect();
     let aggregates = aggregates.join(",\n  ");
     format!(
         "with days as (

@@ -150,10 +150,15 @@ impl Model {
         let file = format!("{}.sql", table.path());
         let body = text.trim_start().strip_prefix("/*---").and_then(|rest| rest.split_once("---*/"));
         let (front, sql) = body.ok_or_else(|| {
-            ModelError::file(&file, "it has no front matter", "begin the file with /*--- … ---*/, see docs/reference/models.md")
+            ModelError::file(
+                &file,
+                "it has no front matter",
+                "begin the file with /*--- … ---*/, see docs/reference/models.md",
+            )
         })?;
-        let front: FrontMatter = toml::from_str(front)
-            .map_err(|error| ModelError::file(&file, error, "the front matter is TOML, see docs/reference/models.md"))?;
+        let front: FrontMatter = toml::from_str(front).map_err(|error| {
+            ModelError::file(&file, error, "the front matter is TOML, see docs/reference/models.md")
+        })?;
         let reads = relations(sql).map_err(|error| {
             ModelError::file(&file, error, "a model is one Spark SQL query; run it in spark-sql to see more")
         })?;

@@ -122,14 +122,13 @@ fn in_order(mut waiting: BTreeMap<TableName, Model>, contracts: &[Contract]) -> 
     let names: Vec<String> = waiting.keys().map(ToString::to_string).collect();
     let made = |table: &TableName| {
         let name = table.to_string();
-        MADE.contains(&name.as_str())
-            || contracts.iter().any(|contract| name == format!("landing.{}", contract.source))
+        MADE.contains(&name.as_str()) || contracts.iter().any(|contract| name == format!("landing.{}", contract.source))
     };
     let mut ordered: Vec<Model> = Vec::new();
     while !waiting.is_empty() {
-        let ready = waiting.values().find(|model| {
-            model.reads.iter().all(|read| made(read) || ordered.iter().any(|done| done.table == *read))
-        });
+        let ready = waiting
+            .values()
+            .find(|model| model.reads.iter().all(|read| made(read) || ordered.iter().any(|done| done.table == *read)));
         let Some(table) = ready.map(|model| model.table.clone()) else {
             let stuck = waiting.values().next().map(|model| (model.table.to_string(), model.reads.clone()));
             let (table, reads) = stuck.unwrap_or_default();
@@ -141,10 +140,16 @@ fn in_order(mut waiting: BTreeMap<TableName, Model>, contracts: &[Contract]) -> 
             ));
         };
         let Some(mut model) = waiting.remove(&table) else { continue };
-        let contract = contracts.iter().find(|contract| model.source.as_ref() == Some(&contract.source)).map(|contract| contract.fingerprint.clone());
+        let contract = contracts
+            .iter()
+            .find(|contract| model.source.as_ref() == Some(&contract.source))
+            .map(|contract| contract.fingerprint.clone());
         let parents = ordered.iter().filter(|done| model.reads.contains(&done.table));
-        let parts: Vec<String> =
-            parents.map(|parent| parent.fingerprint.clone()).chain(contract).chain([model.fingerprint.clone()]).collect();
+        let parts: Vec<String> = parents
+            .map(|parent| parent.fingerprint.clone())
+            .chain(contract)
+            .chain([model.fingerprint.clone()])
+            .collect();
         model.fingerprint = hex_digest(parts.iter().map(String::as_str))[..16].to_owned();
         ordered.push(model);
     }
@@ -164,7 +169,11 @@ mod tests {
             assert_eq!(model.table.layer.name(), "clean");
         }
         for model in project.models() {
-            assert!(model.columns.iter().all(|column| !column.doc.is_empty()), "{} has an undocumented column", model.table);
+            assert!(
+                model.columns.iter().all(|column| !column.doc.is_empty()),
+                "{} has an undocumented column",
+                model.table
+            );
         }
     }
 
@@ -172,7 +181,9 @@ mod tests {
     fn a_changed_parent_changes_the_fingerprint_of_its_children() {
         let contract = "file='o.csv'\ndescription='o'\nkind='changes'\nkey=['id']\n[[column]]\nname='id'\ntype='id'\n";
         let model = |read: &str, note: &str| {
-            format!("/*---\ndescription='{note}'\ngrain=['id']\nwrite='upsert'\ncolumns=[['id','STRING','x']]\n---*/\nselect id from {read}")
+            format!(
+                "/*---\ndescription='{note}'\ngrain=['id']\nwrite='upsert'\ncolumns=[['id','STRING','x']]\n---*/\nselect id from {read}"
+            )
         };
         let project = |note: &str| {
             Project::parse([
@@ -190,7 +201,9 @@ mod tests {
     #[test]
     fn a_circle_is_named() {
         let model = |read: &str| {
-            format!("/*---\ndescription='x'\ngrain=['id']\nwrite='snapshot'\ncolumns=[['id','STRING','x']]\n---*/\nselect id from {read}")
+            format!(
+                "/*---\ndescription='x'\ngrain=['id']\nwrite='snapshot'\ncolumns=[['id','STRING','x']]\n---*/\nselect id from {read}"
+            )
         };
         let files = [("clean/a.sql".to_owned(), model("clean.b")), ("clean/b.sql".to_owned(), model("clean.a"))];
         let error = Project::parse(files).unwrap_err().to_string();

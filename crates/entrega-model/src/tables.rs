@@ -26,8 +26,7 @@ pub enum Layer {
 
 impl Layer {
     /// All layers in order.
-    pub const ALL: [Self; 6] =
-        [Self::Landing, Self::Ops, Self::Quarantine, Self::Clean, Self::Summary, Self::Features];
+    pub const ALL: [Self; 6] = [Self::Landing, Self::Ops, Self::Quarantine, Self::Clean, Self::Summary, Self::Features];
 
     /// The layer's name, as folder and as schema.
     #[must_use]

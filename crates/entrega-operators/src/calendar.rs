@@ -32,8 +32,10 @@ pub fn schema() -> SchemaRef {
 /// # Errors
 /// Never in practice.
 pub fn calendar() -> Result<RecordBatch, ArrowError> {
-    let days: Vec<NaiveDate> =
-        YEARS.filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1)).flat_map(|first| first.iter_days().take_while(move |day| day.year() == first.year())).collect();
+    let days: Vec<NaiveDate> = YEARS
+        .filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1))
+        .flat_map(|first| first.iter_days().take_while(move |day| day.year() == first.year()))
+        .collect();
     let dates: Date32Array = days.iter().map(|day| Some(days_since_epoch(*day))).collect();
     let holidays: StringArray = days.iter().map(|day| holiday(*day)).collect();
     let seasons: StringArray = days.iter().map(|day| peak_season(*day)).collect();
@@ -74,7 +76,8 @@ pub fn holiday(day: NaiveDate) -> Option<&'static str> {
 pub fn peak_season(day: NaiveDate) -> Option<&'static str> {
     let until = |feast: Option<NaiveDate>| feast.map(|feast| (feast - day).num_days());
     let year = day.year();
-    let black_friday = NaiveDate::from_weekday_of_month_opt(year, 11, Weekday::Thu, 4).and_then(|day| day.checked_add_days(Days::new(1)));
+    let black_friday = NaiveDate::from_weekday_of_month_opt(year, 11, Weekday::Thu, 4)
+        .and_then(|day| day.checked_add_days(Days::new(1)));
     let seasons = [
         ("Black Friday", until(black_friday), -3..=4),
         ("Mother's Day", until(NaiveDate::from_weekday_of_month_opt(year, 5, Weekday::Sun, 2)), 0..=13),
@@ -83,7 +86,10 @@ pub fn peak_season(day: NaiveDate) -> Option<&'static str> {
         ("Children's Day", until(NaiveDate::from_ymd_opt(year, 10, 12)), 0..=9),
         ("Christmas", until(NaiveDate::from_ymd_opt(year, 12, 25)), 0..=24),
     ];
-    seasons.into_iter().find(|(_, distance, window)| distance.is_some_and(|distance| window.contains(&distance))).map(|(name, ..)| name)
+    seasons
+        .into_iter()
+        .find(|(_, distance, window)| distance.is_some_and(|distance| window.contains(&distance)))
+        .map(|(name, ..)| name)
 }
 
 /// Easter Sunday of the Gregorian calendar (Meeus, Jones and Butcher's rule).

@@ -42,25 +42,48 @@ pub fn check(model: &Model, rows: &[RecordBatch], references: &References) -> Re
     let mut results = Vec::new();
     for check in &model.checks {
         let mut add = |name: String, severity: Severity, (failures, sample): (u64, Option<String>)| {
-            results.push(CheckResult { table: model.table.to_string(), check: name, severity, rows: total, failures, sample });
+            results.push(CheckResult {
+                table: model.table.to_string(),
+                check: name,
+                severity,
+                rows: total,
+                failures,
+                sample,
+            });
         };
         match check {
             Check::Unique { severity } => {
-                let found = if model.source.is_some() { (0, None) } else { repeated(rows, &model.grain).map_err(OperatorError::rows(&model.table))? };
+                let found = if model.source.is_some() {
+                    (0, None)
+                } else {
+                    repeated(rows, &model.grain).map_err(OperatorError::rows(&model.table))?
+                };
                 add(format!("unique({})", model.grain.join(", ")), *severity, found);
             }
             Check::NotNull { columns, severity } => {
                 for column in columns {
-                    let nulls = rows.iter().filter_map(|batch| batch.column_by_name(column)).map(|column| column.null_count() as u64).sum();
+                    let nulls = rows
+                        .iter()
+                        .filter_map(|batch| batch.column_by_name(column))
+                        .map(|column| column.null_count() as u64)
+                        .sum();
                     add(format!("not_null({column})"), *severity, (nulls, None));
                 }
             }
             Check::AcceptedValues { column, values, severity } => {
-                add(format!("accepted_values({column})"), *severity, outside(rows, column, |value| values.iter().any(|accepted| accepted == value)));
+                add(
+                    format!("accepted_values({column})"),
+                    *severity,
+                    outside(rows, column, |value| values.iter().any(|accepted| accepted == value)),
+                );
             }
             Check::Relationship { column, to, severity } => {
                 if let Some(known) = references.get(to) {
-                    add(format!("relationship({column} → {to})"), *severity, outside(rows, column, |value| known.contains(value)));
+                    add(
+                        format!("relationship({column} → {to})"),
+                        *severity,
+                        outside(rows, column, |value| known.contains(value)),
+                    );
                 }
             }
         }
@@ -73,7 +96,9 @@ pub fn check(model: &Model, rows: &[RecordBatch], references: &References) -> Re
 /// # Errors
 /// [`OperatorError::Check`].
 pub fn stop_at_failure(results: &[CheckResult]) -> Result<()> {
-    let Some(failed) = results.iter().find(|result| result.failures > 0 && result.severity == Severity::Fail) else { return Ok(()) };
+    let Some(failed) = results.iter().find(|result| result.failures > 0 && result.severity == Severity::Fail) else {
+        return Ok(());
+    };
     let sample = failed.sample.as_ref().map(|sample| format!(", for example '{sample}'")).unwrap_or_default();
     Err(OperatorError::Check {
         table: failed.table.clone(),

@@ -41,7 +41,8 @@ pub fn keep_latest(rows: &RecordBatch, key: &[String]) -> Result<Latest, ArrowEr
             losers.push((earlier, key.data()));
         }
     }
-    let mut latest = Latest { rows: rows.clone(), duplicates: HashMap::new(), superseded: HashMap::new(), conflicts: 0 };
+    let mut latest =
+        Latest { rows: rows.clone(), duplicates: HashMap::new(), superseded: HashMap::new(), conflicts: 0 };
     if losers.is_empty() {
         return Ok(latest);
     }

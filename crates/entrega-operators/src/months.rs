@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::{
     array::{Array, AsArray as _, RecordBatch, UInt32Array},
     compute::take_record_batch,
-    datatypes::{Date32Type, DataType, TimestampMicrosecondType},
+    datatypes::{DataType, Date32Type, TimestampMicrosecondType},
     error::ArrowError,
 };
 use chrono::{Datelike as _, NaiveDate};

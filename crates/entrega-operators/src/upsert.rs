@@ -160,7 +160,13 @@ impl Incoming {
     }
 
     /// Compares with a file's rows; gives what must stay of the file, or `None` if the file is not touched.
-    fn meet(&mut self, existing: &RecordBatch, grain: &[String], moved: &MovedOrders, done: &mut Upserted) -> Result<Option<RecordBatch>, ArrowError> {
+    fn meet(
+        &mut self,
+        existing: &RecordBatch,
+        grain: &[String],
+        moved: &MovedOrders,
+        done: &mut Upserted,
+    ) -> Result<Option<RecordBatch>, ArrowError> {
         let keys = key_rows(existing, grain)?;
         let mut pairs: (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         if !self.by_key.is_empty() {
@@ -175,7 +181,8 @@ impl Incoming {
         let mut touched = false;
         let mut gone: Vec<u32> = Vec::new();
         if !moved.is_empty() {
-            for (row, order) in ids(text(existing, "order_id").or_else(|_| text(existing, "customer_id"))?).enumerate() {
+            for (row, order) in ids(text(existing, "order_id").or_else(|_| text(existing, "customer_id"))?).enumerate()
+            {
                 if order.is_some_and(|order| moved.contains(&order)) {
                     stay[row] = false;
                     touched = true;
@@ -221,7 +228,8 @@ impl Incoming {
                 }
             }
         }
-        let mask = |wanted: &dyn Fn(Fate) -> bool| self.fate.iter().map(|fate| Some(wanted(*fate))).collect::<BooleanArray>();
+        let mask =
+            |wanted: &dyn Fn(Fate) -> bool| self.fate.iter().map(|fate| Some(wanted(*fate))).collect::<BooleanArray>();
         let new = filter_record_batch(&self.rows, &mask(&|fate| matches!(fate, Fate::Inserted | Fate::Updated)))?;
         if new.num_rows() > 0 {
             done.new.push(new);
@@ -231,7 +239,8 @@ impl Incoming {
 }
 
 fn fate(old: &RecordBatch, new: &RecordBatch, row: usize, same: bool) -> Fate {
-    let drop = |batch: &RecordBatch| batch.column_by_name(DROP_COLUMN).map(|column| dictionary_value(column, row).to_owned());
+    let drop =
+        |batch: &RecordBatch| batch.column_by_name(DROP_COLUMN).map(|column| dictionary_value(column, row).to_owned());
     let (old, new) = (drop(old), drop(new));
     match new.cmp(&old) {
         std::cmp::Ordering::Less => Fate::Superseded,
@@ -247,7 +256,10 @@ mod tests {
 
     use arrow::array::{ArrayRef, Int32Array, StringArray};
     use entrega_lake::{CommitNote, Definition};
-    use entrega_model::{model::ModelColumn, tables::{Layer, TableName}};
+    use entrega_model::{
+        model::ModelColumn,
+        tables::{Layer, TableName},
+    };
 
     use super::*;
     use crate::keys::drop_column;
@@ -259,7 +271,11 @@ mod tests {
     fn rows(drop: &str, pairs: &[(&str, i32)]) -> RecordBatch {
         let keys: StringArray = pairs.iter().map(|(key, _)| Some(*key)).collect();
         let values: Int32Array = pairs.iter().map(|(_, value)| Some(*value)).collect();
-        let fields = [("key", Arc::new(keys) as ArrayRef, true), ("value", Arc::new(values) as ArrayRef, true), (DROP_COLUMN, drop_column(drop, pairs.len()), true)];
+        let fields = [
+            ("key", Arc::new(keys) as ArrayRef, true),
+            ("value", Arc::new(values) as ArrayRef, true),
+            (DROP_COLUMN, drop_column(drop, pairs.len()), true),
+        ];
         RecordBatch::try_from_iter_with_nullable(fields).unwrap()
     }
 
@@ -275,7 +291,9 @@ mod tests {
         let grain = ["key".to_owned()];
         let note = CommitNote { batch: "b".to_owned(), operator: "upsert", facts: serde_json::Value::Null };
         let mut table = TableState::absent(definition);
-        for (drop, pairs) in [("2", vec![("a", 2), ("b", 2)]), ("1", vec![("a", 1), ("c", 1)]), ("3", vec![("b", 2), ("c", 3)])] {
+        for (drop, pairs) in
+            [("2", vec![("a", 2), ("b", 2)]), ("1", vec![("a", 1), ("c", 1)]), ("3", vec![("b", 2), ("c", 3)])]
+        {
             let done = upsert(&lake, &table, None, rows(drop, &pairs), &grain, &HashSet::new()).await.unwrap();
             table = lake.commit(table, done.rewrite, &note).await.unwrap();
         }
@@ -284,7 +302,11 @@ mod tests {
         let mut found: Vec<_> = (0..all.num_rows())
             .map(|row| {
                 let value = all.column(1).as_any().downcast_ref::<Int32Array>().unwrap().value(row);
-                (text(&all, "key").unwrap().value(row).to_owned(), value, dictionary_value(all.column(2), row).to_owned())
+                (
+                    text(&all, "key").unwrap().value(row).to_owned(),
+                    value,
+                    dictionary_value(all.column(2), row).to_owned(),
+                )
             })
             .collect();
         found.sort();

@@ -40,14 +40,23 @@ pub async fn validate(lake: &Lake, folder: &str, modified: i64, contracts: &[Con
         hint: hint.to_owned(),
     };
     let text = lake.get(&format!("{folder}/{MANIFEST_FILE}")).await?;
-    let text = text.ok_or_else(|| fault("it is not there".to_owned(), "the producer writes it last, when all files are complete"))?;
-    let manifest: Manifest = serde_json::from_slice(&text)
-        .map_err(|error| fault(format!("it cannot be read: {error}"), "deliver the drop again; docs/reference/drops.md shows a manifest"))?;
+    let text = text.ok_or_else(|| {
+        fault("it is not there".to_owned(), "the producer writes it last, when all files are complete")
+    })?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| {
+        fault(format!("it cannot be read: {error}"), "deliver the drop again; docs/reference/drops.md shows a manifest")
+    })?;
     if manifest.version != MANIFEST_VERSION {
-        return Err(fault(format!("its version is {}", manifest.version), "this Entrega understands version 1: update one of the two"));
+        return Err(fault(
+            format!("its version is {}", manifest.version),
+            "this Entrega understands version 1: update one of the two",
+        ));
     }
     if manifest.interval.start >= manifest.interval.end {
-        return Err(fault(format!("its interval {} is empty", manifest.interval), "deliver the drop again with start before end"));
+        return Err(fault(
+            format!("its interval {} is empty", manifest.interval),
+            "deliver the drop again with start before end",
+        ));
     }
     if let Some(name) = manifest.files.keys().find(|name| contracts.iter().all(|contract| contract.file != **name)) {
         let known: Vec<&str> = contracts.iter().map(|contract| contract.file.as_str()).collect();
@@ -59,7 +68,10 @@ pub async fn validate(lake: &Lake, folder: &str, modified: i64, contracts: &[Con
     for contract in contracts {
         if let Some(entry) = manifest.files.get(&contract.file).filter(|entry| entry.content != contract.kind) {
             return Err(fault(
-                format!("it says that {} holds {:?}, but by its contract the file holds {:?}", contract.file, entry.content, contract.kind),
+                format!(
+                    "it says that {} holds {:?}, but by its contract the file holds {:?}",
+                    contract.file, entry.content, contract.kind
+                ),
                 "a snapshot replaces its table, a change set adds to it: deliver what the contract says, or mend the contract",
             ));
         }

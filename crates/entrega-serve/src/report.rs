@@ -149,11 +149,7 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
     let history = History::new(begins, &measures, &delivery_days, &standing)?;
     if date < begins || !(history.knows(date) || purchases.range(date..).next().is_some()) {
         let last = purchases.keys().next_back().copied().unwrap_or(begins);
-        return Err(ReportError::UnknownDay {
-            date,
-            first: begins,
-            last,
-        });
+        return Err(ReportError::UnknownDay { date, first: begins, last });
     }
     let breakdowns = [
         Breakdown::new(By::State, &states),
@@ -168,9 +164,7 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
     let csv_name = format!("late_to_carrier_{date}.csv");
     let charts = trends::chart_data(&history, &span, &figures, &breakdowns[0]);
 
-    let sources = Sources {
-        versions: source.table_versions(),
-    };
+    let sources = Sources { versions: source.table_versions() };
     let page = Page {
         title: format!("Delivery report {}", format::long_date(date)),
         headline: headline.clone(),
@@ -203,21 +197,11 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
         figures,
     };
     let html = page::render(&page, &charts)?;
-    Ok(Report {
-        date,
-        headline,
-        figures: page.figures,
-        html,
-        late_to_carrier_csv: late_items::csv(&items),
-        csv_name,
-    })
+    Ok(Report { date, headline, figures: page.figures, html, late_to_carrier_csv: late_items::csv(&items), csv_name })
 }
 
 async fn ask(source: &dyn QuerySource, what: &'static str, sql: &str) -> Result<Rows, ReportError> {
-    let batches = source
-        .query(sql)
-        .await
-        .map_err(|error| ReportError::Query { what, error })?;
+    let batches = source.query(sql).await.map_err(|error| ReportError::Query { what, error })?;
     Rows::new(&batches, what)
 }
 
@@ -246,31 +230,19 @@ fn badge(source: &dyn QuerySource) -> QualityBadge {
     let (level, facts) = source.quality().verdict();
     let summary = match level {
         QualityLevel::Good => "Data complete, all checks passed".to_owned(),
-        QualityLevel::Notice => format!(
-            "Data complete, {}",
-            if facts.len() > 2 {
-                "with notices"
-            } else {
-                "with a notice"
-            }
-        ),
+        QualityLevel::Notice => {
+            format!("Data complete, {}", if facts.len() > 2 { "with notices" } else { "with a notice" })
+        }
         QualityLevel::Bad => format!("Data in doubt: {}", facts.first().map_or("", String::as_str)),
     };
-    QualityBadge {
-        level: level.name(),
-        summary,
-        facts,
-    }
+    QualityBadge { level: level.name(), summary, facts }
 }
 
 fn note(lake: &LakeFacts, date: NaiveDate) -> String {
     if dates::has_ended(date, lake.as_of) {
         String::new()
     } else {
-        format!(
-            "{} had not ended when this report was made; its figures will still grow.",
-            format::long_date(date)
-        )
+        format!("{} had not ended when this report was made; its figures will still grow.", format::long_date(date))
     }
 }
 
@@ -281,9 +253,7 @@ struct Sources {
 
 impl Sources {
     fn table(&self, name: &str) -> String {
-        self.versions
-            .get(name)
-            .map_or_else(|| name.to_owned(), |version| format!("{name} version {version}"))
+        self.versions.get(name).map_or_else(|| name.to_owned(), |version| format!("{name} version {version}"))
     }
 
     /// The source of some queries: every table that they name.
@@ -298,27 +268,14 @@ impl Sources {
             "clean.sellers",
             "clean.products",
         ];
-        let used = |name: &str| {
-            queries
-                .iter()
-                .any(|(_, sql)| sql.split(|c: char| c.is_whitespace()).any(|word| word == name))
-        };
-        let tables = known
-            .into_iter()
-            .filter(|name| used(name))
-            .map(|name| self.table(name))
-            .collect();
-        Source {
-            tables,
-            queries: queries.into_iter().map(|(of, sql)| Query { of, sql }).collect(),
-        }
+        let used =
+            |name: &str| queries.iter().any(|(_, sql)| sql.split(|c: char| c.is_whitespace()).any(|word| word == name));
+        let tables = known.into_iter().filter(|name| used(name)).map(|name| self.table(name)).collect();
+        Source { tables, queries: queries.into_iter().map(|(of, sql)| Query { of, sql }).collect() }
     }
 
     fn headline(&self, figures: &[Figure]) -> Source {
-        self.of(figures
-            .iter()
-            .map(|figure| (figure.label.to_owned(), figure.sql.clone()))
-            .collect())
+        self.of(figures.iter().map(|figure| (figure.label.to_owned(), figure.sql.clone())).collect())
     }
 
     fn trends(&self, questions: &Questions) -> Source {
@@ -328,10 +285,7 @@ impl Sources {
                 questions.measures.clone(),
             ),
             ("Delivery days by day".to_owned(), questions.delivery_days.clone()),
-            (
-                "Open orders at the end of each day".to_owned(),
-                questions.standing.clone(),
-            ),
+            ("Open orders at the end of each day".to_owned(), questions.standing.clone()),
         ])
     }
 

@@ -91,31 +91,17 @@ impl Quality {
             bad.push("rows of the source files are not all accounted for".to_owned());
         }
         if self.gaps > 0 {
-            bad.push(counted(
-                self.gaps,
-                "interval has not arrived",
-                "intervals have not arrived",
-            ));
+            bad.push(counted(self.gaps, "interval has not arrived", "intervals have not arrived"));
         }
         if self.checks_warned > 0 {
             notice.push(counted(self.checks_warned, "check warns", "checks warn"));
         }
-        for (what, rows) in [
-            ("rejected", &self.quarantined),
-            ("waiting for their order", &self.waiting),
-        ] {
-            let sources: Vec<_> = rows
-                .iter()
-                .filter(|(_, rows)| **rows > 0)
-                .map(|(source, rows)| format!("{source} {rows}"))
-                .collect();
+        for (what, rows) in [("rejected", &self.quarantined), ("waiting for their order", &self.waiting)] {
+            let sources: Vec<_> =
+                rows.iter().filter(|(_, rows)| **rows > 0).map(|(source, rows)| format!("{source} {rows}")).collect();
             if !sources.is_empty() {
                 let total: u64 = rows.values().sum();
-                notice.push(format!(
-                    "{} {what} ({})",
-                    counted(total, "row", "rows"),
-                    sources.join(", ")
-                ));
+                notice.push(format!("{} {what} ({})", counted(total, "row", "rows"), sources.join(", ")));
             }
         }
         let level = match (bad.is_empty(), notice.is_empty()) {
@@ -141,28 +127,15 @@ mod tests {
 
     #[test]
     fn the_gravest_fact_decides() {
-        let sound = Quality {
-            reconciled: true,
-            ..Quality::default()
-        };
+        let sound = Quality { reconciled: true, ..Quality::default() };
         assert_eq!(sound.verdict().0, QualityLevel::Good);
-        let waiting = Quality {
-            waiting: BTreeMap::from([("order_reviews".to_owned(), 3)]),
-            ..sound.clone()
-        };
+        let waiting = Quality { waiting: BTreeMap::from([("order_reviews".to_owned(), 3)]), ..sound.clone() };
         let (level, facts) = waiting.verdict();
         assert_eq!(level, QualityLevel::Notice);
         assert_eq!(facts[0], "3 rows waiting for their order (order_reviews 3)");
         let gap = Quality { gaps: 1, ..waiting };
         let (level, facts) = gap.verdict();
-        assert_eq!(
-            (level, facts[0].as_str()),
-            (QualityLevel::Bad, "1 interval has not arrived")
-        );
-        assert_eq!(
-            Quality::default().verdict().0,
-            QualityLevel::Bad,
-            "an unreconciled lake is never good"
-        );
+        assert_eq!((level, facts[0].as_str()), (QualityLevel::Bad, "1 interval has not arrived"));
+        assert_eq!(Quality::default().verdict().0, QualityLevel::Bad, "an unreconciled lake is never good");
     }
 }

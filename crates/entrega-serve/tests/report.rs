@@ -31,11 +31,7 @@ fn days() -> impl Iterator<Item = NaiveDate> {
 
 /// The measures of a day for one half of the shop, from `purchased` to `review_score`, and the month.
 fn measures(day: NaiveDate, late: bool) -> String {
-    let delivered_late = if late && day > last_day() - TimeDelta::days(7) {
-        1
-    } else {
-        0
-    };
+    let delivered_late = if late && day > last_day() - TimeDelta::days(7) { 1 } else { 0 };
     let month = day.format("%Y-%m-01");
     let missed = delivered_late;
     format!(
@@ -61,17 +57,12 @@ async fn shop() -> Shop {
         rows.join(", ")
     };
     let by_state = daily(&|late| {
-        if late {
-            format!("'BA', '{HOSTILE}'")
-        } else {
-            "'SP', 'health_beauty'".to_owned()
-        }
+        if late { format!("'BA', '{HOSTILE}'") } else { "'SP', 'health_beauty'".to_owned() }
     });
     let by_seller = daily(&|late| format!("'{}'", if late { LATE_SELLER } else { GOOD_SELLER }));
     let by_route = daily(&|late| format!("'SP', '{}'", if late { "BA" } else { "SP" }));
-    let delivery_days: Vec<_> = days()
-        .map(|day| format!("(date '{day}', 'SP', 7, 4, date '{}')", day.format("%Y-%m-01")))
-        .collect();
+    let delivery_days: Vec<_> =
+        days().map(|day| format!("(date '{day}', 'SP', 7, 4, date '{}')", day.format("%Y-%m-01"))).collect();
     let mut deliveries = String::new();
     for (number, day) in days().enumerate() {
         // Bought on `day`, promised 10 days later; one in ten never arrives, the others after 7 days.
@@ -111,18 +102,9 @@ async fn shop() -> Shop {
             "create table summary.late_to_carrier as select * from (values ('o1', 1, '{LATE_SELLER}', timestamp '2018-03-09 10:00:00', cast(19.9 as decimal(12,2)), cast(5 as decimal(12,2)), 'p', '{HOSTILE}', 'c1', 'shipped', timestamp '2018-03-05 10:00:00', timestamp '2018-03-11 16:00:00', cast(null as timestamp), timestamp '2018-03-20 00:00:00')) as t(order_id, order_item_id, seller_id, shipping_limit_date, price, freight_value, product_id, product_category_name, customer_id, order_status, order_purchase_timestamp, order_delivered_carrier_date, order_delivered_customer_date, order_estimated_delivery_date)"
         ),
     ] {
-        session
-            .sql(&statement)
-            .await
-            .unwrap_or_else(|error| panic!("{error}\n{statement}"))
-            .collect()
-            .await
-            .unwrap();
+        session.sql(&statement).await.unwrap_or_else(|error| panic!("{error}\n{statement}")).collect().await.unwrap();
     }
-    Shop {
-        session,
-        as_of: "2018-03-12T00:00:00",
-    }
+    Shop { session, as_of: "2018-03-12T00:00:00" }
 }
 
 #[async_trait]
@@ -132,10 +114,7 @@ impl QuerySource for Shop {
     }
 
     fn table_versions(&self) -> BTreeMap<String, u64> {
-        BTreeMap::from([
-            ("summary.delivery_daily".to_owned(), 12),
-            ("clean.deliveries".to_owned(), 7),
-        ])
+        BTreeMap::from([("summary.delivery_daily".to_owned(), 12), ("clean.deliveries".to_owned(), 7)])
     }
 
     fn lake(&self) -> LakeFacts {
@@ -147,10 +126,7 @@ impl QuerySource for Shop {
     }
 
     fn quality(&self) -> Quality {
-        Quality {
-            reconciled: true,
-            ..Quality::default()
-        }
+        Quality { reconciled: true, ..Quality::default() }
     }
 }
 
@@ -163,28 +139,13 @@ async fn the_figures_of_a_small_shop() {
     let report = report(ReportOptions::default()).await.unwrap();
     let mut out = format!("{}\n\n", report.headline);
     for figure in &report.figures {
-        writeln!(
-            out,
-            "{}: {} | {} | {} {}",
-            figure.label, figure.text, figure.out_of, figure.tone, figure.remark
-        )
-        .unwrap();
-        for other in &figure.comparisons {
-            writeln!(
-                out,
-                "    {}: {} {} {}",
-                other.label, other.text, other.out_of, other.change
-            )
+        writeln!(out, "{}: {} | {} | {} {}", figure.label, figure.text, figure.out_of, figure.tone, figure.remark)
             .unwrap();
+        for other in &figure.comparisons {
+            writeln!(out, "    {}: {} {} {}", other.label, other.text, other.out_of, other.change).unwrap();
         }
     }
-    writeln!(
-        out,
-        "\n{}:\n{}",
-        report.csv_name,
-        report.late_to_carrier_csv.replace("\r\n", "\n")
-    )
-    .unwrap();
+    writeln!(out, "\n{}:\n{}", report.csv_name, report.late_to_carrier_csv.replace("\r\n", "\n")).unwrap();
     insta::assert_snapshot!(out);
 }
 
@@ -194,19 +155,12 @@ async fn the_query_beside_a_figure_gives_that_figure() {
     let report = build_report(&shop, ReportOptions::default()).await.unwrap();
     assert_eq!(report.date, last_day());
     for figure in &report.figures {
-        let batches = shop
-            .query(&figure.sql)
-            .await
-            .unwrap_or_else(|error| panic!("{}: {error}", figure.name));
+        let batches = shop.query(&figure.sql).await.unwrap_or_else(|error| panic!("{}: {error}", figure.name));
         let column = batches[0].column_by_name("value").unwrap();
         let column = arrow::compute::cast(column, &arrow::datatypes::DataType::Float64).unwrap();
         let value = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float64Type>(&column).value(0);
         let shown = figure.value.unwrap();
-        assert!(
-            (value - shown).abs() < 1e-9,
-            "{}: the query says {value}, the report {shown}",
-            figure.name
-        );
+        assert!((value - shown).abs() < 1e-9, "{}: the query says {value}, the report {shown}", figure.name);
     }
     assert_eq!(entrega_model::metrics::metric("revenue").unwrap().unit, Unit::Reais);
 }
@@ -218,11 +172,7 @@ async fn data_stays_data() {
     assert!(!report.html.contains("<b>campinas"), "a city became markup");
     assert!(report.html.contains("&lt;b&gt;campinas"));
     assert!(report.html.contains("memory &lt;lake&gt;"));
-    assert_eq!(
-        report.html.matches("</script>").count(),
-        4,
-        "the data block and three scripts"
-    );
+    assert_eq!(report.html.matches("</script>").count(), 4, "the data block and three scripts");
     assert!(report.html.contains("default-src &#39;none&#39;") || report.html.contains("default-src 'none'"));
     assert!(report.html.len() < 1_500_000, "{} bytes", report.html.len());
 }
@@ -244,14 +194,9 @@ async fn a_day_outside_the_data_is_refused_with_the_days_there_are() {
 
 #[tokio::test]
 async fn a_day_that_still_runs_says_so() {
-    let shop = Shop {
-        as_of: "2018-03-11T15:00:00",
-        ..shop().await
-    };
+    let shop = Shop { as_of: "2018-03-11T15:00:00", ..shop().await };
     let default = build_report(&shop, ReportOptions::default()).await.unwrap();
     assert_eq!(default.date.to_string(), "2018-03-10");
-    let wanted = build_report(&shop, ReportOptions { date: Some(last_day()) })
-        .await
-        .unwrap();
+    let wanted = build_report(&shop, ReportOptions { date: Some(last_day()) }).await.unwrap();
     assert!(wanted.html.contains("had not ended"));
 }

@@ -24,19 +24,13 @@ pub struct OneDropOptions {
 
 impl Default for OneDropOptions {
     fn default() -> Self {
-        Self {
-            to: None,
-            produced_at: Arc::new(five_minutes_after),
-        }
+        Self { to: None, produced_at: Arc::new(five_minutes_after) }
     }
 }
 
 impl fmt::Debug for OneDropOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("OneDropOptions")
-            .field("to", &self.to)
-            .finish_non_exhaustive()
+        formatter.debug_struct("OneDropOptions").field("to", &self.to).finish_non_exhaustive()
     }
 }
 
@@ -54,22 +48,10 @@ pub async fn one_drop(
     let span = system.timeline().span();
     let end = options.to.map_or(span.end, |to| to.min(span.end));
     if end <= span.start {
-        return Err(SourceError::NothingKnown {
-            to: end,
-            first: span.start.date(),
-        });
+        return Err(SourceError::NothingKnown { to: end, first: span.start.date() });
     }
     let interval = Interval { start: span.start, end };
-    let drop = PlannedDrop {
-        interval,
-        cadence: Cadence::Once,
-        rows: Rows::State,
-    };
-    let writer = DropWriter {
-        system,
-        store,
-        prefix,
-        clock: options.produced_at,
-    };
+    let drop = PlannedDrop { interval, cadence: Cadence::Once, rows: Rows::State };
+    let writer = DropWriter { system, store, prefix, clock: options.produced_at };
     writer.write_all(interval, vec![drop], |_| ()).await
 }

@@ -29,11 +29,7 @@ impl OrderSystem {
         if !path.exists() {
             return Err(SourceError::NotFound { path: path.to_owned() });
         }
-        let mut files = if path.is_dir() {
-            read_folder(path)?
-        } else {
-            read_zip(path)?
-        };
+        let mut files = if path.is_dir() { read_folder(path)? } else { read_zip(path)? };
         let missing: Vec<String> = SourceTable::ALL
             .iter()
             .filter(|table| files.get(table.file()).is_none_or(Option::is_none))
@@ -41,11 +37,7 @@ impl OrderSystem {
             .collect();
         if !missing.is_empty() {
             let found = files.into_keys().collect();
-            return Err(SourceError::MissingFiles {
-                path: path.to_owned(),
-                missing,
-                found,
-            });
+            return Err(SourceError::MissingFiles { path: path.to_owned(), missing, found });
         }
         let tables = SourceTable::ALL
             .into_iter()
@@ -98,18 +90,10 @@ fn read_folder(path: &Path) -> Result<Files, SourceError> {
 }
 
 fn read_zip(path: &Path) -> Result<Files, SourceError> {
-    let failed = |source| SourceError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let damaged = |source| SourceError::DamagedZip {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SourceError::Read { path: path.to_owned(), source };
+    let damaged = |source| SourceError::DamagedZip { path: path.to_owned(), source };
     let mut magic = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(2).read_to_end(&mut magic))
-        .map_err(failed)?;
+    File::open(path).and_then(|file| file.take(2).read_to_end(&mut magic)).map_err(failed)?;
     if magic != b"PK" {
         return Err(SourceError::NotAZip { path: path.to_owned() });
     }
@@ -122,9 +106,7 @@ fn read_zip(path: &Path) -> Result<Files, SourceError> {
         let name = full_name.rsplit('/').next().unwrap_or_default().to_owned();
         if is_wanted(&name) && !full_name.starts_with("__MACOSX/") {
             let mut bytes = Vec::with_capacity(usize::try_from(member.size()).unwrap_or_default().min(1 << 30));
-            member
-                .read_to_end(&mut bytes)
-                .map_err(|error| damaged(ZipError::Io(error)))?;
+            member.read_to_end(&mut bytes).map_err(|error| damaged(ZipError::Io(error)))?;
             files.insert(name, Some(bytes.into()));
         } else if name.to_ascii_lowercase().ends_with(".csv") {
             files.entry(name).or_insert(None);

@@ -52,32 +52,14 @@ impl RawTable {
             let mut fields = Vec::new();
             split_fields(text, &mut fields);
             fields.retain(|_| !without_line_end(text).is_empty());
-            fields
-                .iter()
-                .map(|field| String::from_utf8_lossy(&unquote(field)).trim().to_owned())
-                .collect()
+            fields.iter().map(|field| String::from_utf8_lossy(&unquote(field)).trim().to_owned()).collect()
         };
         let lacks = |name: &&&str| !columns.iter().any(|column| column == **name);
-        let missing: Vec<String> = table
-            .columns()
-            .iter()
-            .filter(lacks)
-            .map(|name| (*name).to_owned())
-            .collect();
+        let missing: Vec<String> = table.columns().iter().filter(lacks).map(|name| (*name).to_owned()).collect();
         if !missing.is_empty() {
-            return Err(SourceError::MissingColumns {
-                file: file(),
-                missing,
-                found: columns,
-            });
+            return Err(SourceError::MissingColumns { file: file(), missing, found: columns });
         }
-        let parsed = Self {
-            table,
-            bytes,
-            header,
-            records: spans,
-            columns,
-        };
+        let parsed = Self { table, bytes, header, records: spans, columns };
         parsed.check_field_counts()?;
         Ok(parsed)
     }
@@ -96,12 +78,7 @@ impl RawTable {
                 let reason = format!("{found} of {expected} fields");
                 SourceError::Truncated { file, line, reason }
             } else {
-                SourceError::FieldCount {
-                    file,
-                    line,
-                    expected,
-                    found,
-                }
+                SourceError::FieldCount { file, line, expected, found }
             });
         }
         Ok(())
@@ -162,11 +139,7 @@ impl RawTable {
 
     /// The line end that the file uses.
     pub(crate) fn line_end(&self) -> &'static [u8] {
-        if self.header().ends_with(b"\r\n") {
-            b"\r\n"
-        } else {
-            b"\n"
-        }
+        if self.header().ends_with(b"\r\n") { b"\r\n" } else { b"\n" }
     }
 }
 
@@ -245,11 +218,7 @@ fn without_line_end(record: &[u8]) -> &[u8] {
 fn record_spans(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
     let mut spans = Vec::with_capacity(bytes.len() / 64);
     let mut start = 0;
-    let mut from = if bytes.starts_with(BYTE_ORDER_MARK) {
-        BYTE_ORDER_MARK.len()
-    } else {
-        0
-    };
+    let mut from = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     let mut field_start = from;
     while let Some(found) = memchr::memchr2(b'"', b'\n', &bytes[from..]).map(|place| from + place) {
         if bytes[found] == b'\n' {
@@ -288,10 +257,7 @@ mod tests {
     fn texts(record: &[u8]) -> Vec<String> {
         let mut fields = Vec::new();
         split_fields(record, &mut fields);
-        fields
-            .iter()
-            .map(|field| String::from_utf8_lossy(&unquote(field)).into_owned())
-            .collect()
+        fields.iter().map(|field| String::from_utf8_lossy(&unquote(field)).into_owned()).collect()
     }
 
     #[test]
@@ -309,10 +275,7 @@ mod tests {
     fn an_open_quote_at_the_end_is_a_truncated_file() {
         let file = Bytes::from_static(b"product_category_name,product_category_name_english\na,b\nc,\"d");
         let error = RawTable::parse(SourceTable::Translation, file).unwrap_err().to_string();
-        assert!(
-            error.contains("product_category_name_translation.csv, line 3"),
-            "{error}"
-        );
+        assert!(error.contains("product_category_name_translation.csv, line 3"), "{error}");
     }
 
     proptest! {

@@ -31,10 +31,7 @@ pub(crate) struct PlannedDrop<'a> {
 #[derive(Debug, Clone)]
 pub(crate) enum Rows<'a> {
     /// These rows, as (table, row), sorted; and the snapshots if it is the first drop.
-    Chosen {
-        rows: &'a [(SourceTable, u32)],
-        snapshots: bool,
-    },
+    Chosen { rows: &'a [(SourceTable, u32)], snapshots: bool },
     /// Everything known at the interval's end.
     State,
 }
@@ -65,18 +62,14 @@ impl PlannedDrop<'_> {
                 }
                 files
             }
-            Rows::State => SourceTable::ALL
-                .into_iter()
-                .map(|table| state_file(system, table, self.interval.end))
-                .collect(),
+            Rows::State => {
+                SourceTable::ALL.into_iter().map(|table| state_file(system, table, self.interval.end)).collect()
+            }
         }
     }
 
     pub(crate) fn manifest(&self, files: &[DropFile], clock: &Clock) -> Manifest {
-        let files: BTreeMap<_, _> = files
-            .iter()
-            .map(|file| (file.name.to_owned(), file.entry.clone()))
-            .collect();
+        let files: BTreeMap<_, _> = files.iter().map(|file| (file.name.to_owned(), file.entry.clone())).collect();
         Manifest {
             version: MANIFEST_VERSION,
             interval: self.interval,
@@ -96,18 +89,10 @@ fn state_file(system: &OrderSystem, table: SourceTable, end: NaiveDateTime) -> D
     }
     let known: Vec<u32> = if table == SourceTable::Orders {
         let known = |life: &OrderLife| life.known_at(end)[0];
-        (0_u32..)
-            .zip(timeline.orders())
-            .filter(|(_, life)| known(life))
-            .map(|(row, _)| row)
-            .collect()
+        (0_u32..).zip(timeline.orders()).filter(|(_, life)| known(life)).map(|(row, _)| row).collect()
     } else {
         let known = |moment: &Option<NaiveDateTime>| moment.is_none_or(|moment| moment < end);
-        (0_u32..)
-            .zip(timeline.appeared(table))
-            .filter(|(_, moment)| known(moment))
-            .map(|(row, _)| row)
-            .collect()
+        (0_u32..).zip(timeline.appeared(table)).filter(|(_, moment)| known(moment)).map(|(row, _)| row).collect()
     };
     rows_file(system, table, known.into_iter(), end)
 }
@@ -174,23 +159,12 @@ fn end_line(bytes: &mut Vec<u8>, line_end: &[u8]) {
 }
 
 fn drop_file(table: SourceTable, bytes: Bytes, rows: usize) -> DropFile {
-    let sha256 = Sha256::digest(&bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
-            }
-            text
-        });
-    let entry = FileEntry {
-        rows: rows as u64,
-        bytes: bytes.len() as u64,
-        sha256,
-        content: table.content(),
-    };
-    DropFile {
-        name: table.file(),
-        bytes,
-        entry,
-    }
+    let sha256 = Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
+        }
+        text
+    });
+    let entry = FileEntry { rows: rows as u64, bytes: bytes.len() as u64, sha256, content: table.content() };
+    DropFile { name: table.file(), bytes, entry }
 }

@@ -29,23 +29,13 @@ pub struct ReplayOptions {
 
 impl Default for ReplayOptions {
     fn default() -> Self {
-        Self {
-            cadence: Cadence::Daily,
-            from: None,
-            to: None,
-            produced_at: Arc::new(five_minutes_after),
-        }
+        Self { cadence: Cadence::Daily, from: None, to: None, produced_at: Arc::new(five_minutes_after) }
     }
 }
 
 impl fmt::Debug for ReplayOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            cadence,
-            from,
-            to,
-            produced_at: _,
-        } = self;
+        let Self { cadence, from, to, produced_at: _ } = self;
         formatter
             .debug_struct("ReplayOptions")
             .field("cadence", cadence)
@@ -83,24 +73,13 @@ pub async fn replay(
     let timeline = system.timeline();
     let span = chosen_span(timeline, options.from, options.to)?;
     let with_baseline = span.start > timeline.span().start;
-    let cadence = if options.cadence == Cadence::Hourly {
-        Cadence::Hourly
-    } else {
-        Cadence::Daily
-    };
+    let cadence = if options.cadence == Cadence::Hourly { Cadence::Hourly } else { Cadence::Daily };
     let (rows, places) = emissions(timeline, span, cadence, with_baseline);
 
     let mut drops = Vec::new();
     if with_baseline {
-        let interval = Interval {
-            start: timeline.span().start,
-            end: span.start,
-        };
-        drops.push(PlannedDrop {
-            interval,
-            cadence: Cadence::Once,
-            rows: Rows::State,
-        });
+        let interval = Interval { start: timeline.span().start, end: span.start };
+        drops.push(PlannedDrop { interval, cadence: Cadence::Once, rows: Rows::State });
     }
     let mut remaining = (rows.as_slice(), places.as_slice());
     for (number, interval) in intervals(span, cadence).enumerate() {
@@ -108,26 +87,11 @@ pub async fn replay(
         let (now, later) = remaining.0.split_at(count);
         remaining = (later, &remaining.1[count..]);
         let snapshots = number == 0 && !with_baseline;
-        drops.push(PlannedDrop {
-            interval,
-            cadence,
-            rows: Rows::Chosen { rows: now, snapshots },
-        });
+        drops.push(PlannedDrop { interval, cadence, rows: Rows::Chosen { rows: now, snapshots } });
     }
-    let start = if with_baseline {
-        timeline.span().start
-    } else {
-        span.start
-    };
-    let writer = DropWriter {
-        system,
-        store,
-        prefix,
-        clock: options.produced_at,
-    };
-    writer
-        .write_all(Interval { start, end: span.end }, drops, progress)
-        .await
+    let start = if with_baseline { timeline.span().start } else { span.start };
+    let writer = DropWriter { system, store, prefix, clock: options.produced_at };
+    writer.write_all(Interval { start, end: span.end }, drops, progress).await
 }
 
 fn chosen_span(timeline: &Timeline, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Interval, SourceError> {
@@ -138,28 +102,18 @@ fn chosen_span(timeline: &Timeline, from: Option<NaiveDate>, to: Option<NaiveDat
         let (from, to) = (from.unwrap_or(first), to.unwrap_or(last));
         return Err(SourceError::EmptySpan { from, to, first, last });
     }
-    Ok(Interval {
-        start: start.and_time(NaiveTime::MIN),
-        end: end.and_time(NaiveTime::MIN) + TimeDelta::days(1),
-    })
+    Ok(Interval { start: start.and_time(NaiveTime::MIN), end: end.and_time(NaiveTime::MIN) + TimeDelta::days(1) })
 }
 
 fn length(cadence: Cadence) -> TimeDelta {
-    if cadence == Cadence::Hourly {
-        TimeDelta::hours(1)
-    } else {
-        TimeDelta::days(1)
-    }
+    if cadence == Cadence::Hourly { TimeDelta::hours(1) } else { TimeDelta::days(1) }
 }
 
 fn intervals(span: Interval, cadence: Cadence) -> impl Iterator<Item = Interval> {
     let step = length(cadence);
     std::iter::successors(Some(span.start), move |start| Some(*start + step))
         .take_while(move |start| *start < span.end)
-        .map(move |start| Interval {
-            start,
-            end: start + step,
-        })
+        .map(move |start| Interval { start, end: start + step })
 }
 
 /// Which row goes into which interval: all (table, row) pairs in the order of intervals, and beside each its interval's number.
@@ -178,11 +132,7 @@ fn emissions(
     let mut found: Vec<(u32, SourceTable, u32)> = Vec::new();
     for (row, life) in (0_u32..).zip(timeline.orders()) {
         found.extend(
-            life.events()
-                .into_iter()
-                .flatten()
-                .filter_map(place)
-                .map(|place| (place, SourceTable::Orders, row)),
+            life.events().into_iter().flatten().filter_map(place).map(|place| (place, SourceTable::Orders, row)),
         );
     }
     for table in SourceTable::ALL {
@@ -196,8 +146,5 @@ fn emissions(
     }
     found.sort_unstable();
     found.dedup();
-    found
-        .into_iter()
-        .map(|(place, table, row)| ((table, row), place))
-        .unzip()
+    found.into_iter().map(|(place, table, row)| ((table, row), place)).unzip()
 }

@@ -93,13 +93,9 @@ impl SourceTable {
                 "price",
                 "freight_value",
             ],
-            Self::Payments => &[
-                "order_id",
-                "payment_sequential",
-                "payment_type",
-                "payment_installments",
-                "payment_value",
-            ],
+            Self::Payments => {
+                &["order_id", "payment_sequential", "payment_type", "payment_installments", "payment_value"]
+            }
             Self::Reviews => &[
                 "review_id",
                 "order_id",
@@ -109,13 +105,9 @@ impl SourceTable {
                 "review_creation_date",
                 "review_answer_timestamp",
             ],
-            Self::Customers => &[
-                "customer_id",
-                "customer_unique_id",
-                "customer_zip_code_prefix",
-                "customer_city",
-                "customer_state",
-            ],
+            Self::Customers => {
+                &["customer_id", "customer_unique_id", "customer_zip_code_prefix", "customer_city", "customer_state"]
+            }
             Self::Products => &[
                 "product_id",
                 "product_category_name",

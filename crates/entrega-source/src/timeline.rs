@@ -28,12 +28,8 @@ use crate::{
 };
 
 /// The timestamp columns of an order that are events, in the order of its life.
-pub const ORDER_EVENTS: [&str; 4] = [
-    "order_purchase_timestamp",
-    "order_approved_at",
-    "order_delivered_carrier_date",
-    "order_delivered_customer_date",
-];
+pub const ORDER_EVENTS: [&str; 4] =
+    ["order_purchase_timestamp", "order_approved_at", "order_delivered_carrier_date", "order_delivered_customer_date"];
 
 /// The status that an order shows once an event is seen, as long as others are to come.
 pub const STAGES: [&str; 4] = ["created", "approved", "shipped", "delivered"];
@@ -97,11 +93,7 @@ impl Timeline {
         if order_rows.is_empty() {
             return Ok(None);
         }
-        let Orders {
-            lives: orders,
-            rows: by_order,
-            first_purchases: by_customer,
-        } = read_orders(order_rows)?;
+        let Orders { lives: orders, rows: by_order, first_purchases: by_customer } = read_orders(order_rows)?;
         let purchase_of = |key: &[u8]| by_order.get(key).and_then(|row| orders[*row].events[0]);
 
         let mut appeared = vec![Vec::new(); SourceTable::ALL.len()];
@@ -118,17 +110,14 @@ impl Timeline {
             })
             .collect();
         let payments = &tables[SourceTable::Payments.index()];
-        appeared[SourceTable::Payments.index()] = keys(payments, ["order_id"])
-            .map(|[order]| purchase_of(&order))
-            .collect();
+        appeared[SourceTable::Payments.index()] =
+            keys(payments, ["order_id"]).map(|[order]| purchase_of(&order)).collect();
         let customers = &tables[SourceTable::Customers.index()];
-        appeared[SourceTable::Customers.index()] = keys(customers, ["customer_id"])
-            .map(|[customer]| by_customer.get(&customer).copied())
-            .collect();
-        for (first, table, key) in [
-            (&first_sold[0], SourceTable::Products, "product_id"),
-            (&first_sold[1], SourceTable::Sellers, "seller_id"),
-        ] {
+        appeared[SourceTable::Customers.index()] =
+            keys(customers, ["customer_id"]).map(|[customer]| by_customer.get(&customer).copied()).collect();
+        for (first, table, key) in
+            [(&first_sold[0], SourceTable::Products, "product_id"), (&first_sold[1], SourceTable::Sellers, "seller_id")]
+        {
             let rows = &tables[table.index()];
             appeared[table.index()] = keys(rows, [key]).map(|[key]| first.get(&key).copied()).collect();
         }
@@ -213,11 +202,7 @@ fn read_orders(rows: &RawTable) -> Result<Orders<'_>, SourceError> {
         let first = by_customer.entry(unquote(fields[customer])).or_insert(purchase);
         *first = purchase.min(*first);
     }
-    Ok(Orders {
-        lives,
-        rows: by_order,
-        first_purchases: by_customer,
-    })
+    Ok(Orders { lives, rows: by_order, first_purchases: by_customer })
 }
 
 fn read_reviews(
@@ -262,9 +247,7 @@ fn timestamp(
     if text.is_empty() {
         return Ok(None);
     }
-    parse_timestamp(text)
-        .map(Some)
-        .ok_or_else(|| unreadable(rows, row, column, text))
+    parse_timestamp(text).map(Some).ok_or_else(|| unreadable(rows, row, column, text))
 }
 
 fn unreadable(rows: &RawTable, row: usize, column: &'static str, value: &[u8]) -> SourceError {
@@ -278,34 +261,11 @@ fn unreadable(rows: &RawTable, row: usize, column: &'static str, value: &[u8]) -
 
 /// `2018-03-01 07:15:00`, and nothing else.
 fn parse_timestamp(text: &[u8]) -> Option<NaiveDateTime> {
-    let [
-        y1,
-        y2,
-        y3,
-        y4,
-        b'-',
-        m1,
-        m2,
-        b'-',
-        d1,
-        d2,
-        b' ' | b'T',
-        h1,
-        h2,
-        b':',
-        n1,
-        n2,
-        b':',
-        s1,
-        s2,
-    ] = *text
-    else {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ' | b'T', h1, h2, b':', n1, n2, b':', s1, s2] = *text else {
         return None;
     };
     let number = |digits: &[u8]| {
-        digits.iter().try_fold(0_u32, |sum, digit| {
-            digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'))
-        })
+        digits.iter().try_fold(0_u32, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
     };
     let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
     NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)?.and_hms_opt(
@@ -326,31 +286,20 @@ mod tests {
     #[test]
     fn an_event_before_the_purchase_counts_at_the_purchase() {
         let purchase = at("2018-01-05 10:00:00");
-        let life = OrderLife::new(
-            purchase,
-            [None, Some(at("2018-01-04 09:00:00")), Some(at("2018-01-09 12:00:00"))],
-        );
+        let life = OrderLife::new(purchase, [None, Some(at("2018-01-04 09:00:00")), Some(at("2018-01-09 12:00:00"))]);
         assert_eq!(life.events()[2], Some(purchase));
         assert_eq!(life.known_at(at("2018-01-05 11:00:00")), [true, false, true, false]);
         assert_eq!(life.stage_at(at("2018-01-05 11:00:00")), Some("shipped"));
-        assert_eq!(
-            life.stage_at(at("2018-01-09 12:00:00")),
-            Some("shipped"),
-            "the end of an interval is outside"
-        );
+        assert_eq!(life.stage_at(at("2018-01-09 12:00:00")), Some("shipped"), "the end of an interval is outside");
         assert_eq!(life.stage_at(at("2018-01-09 12:00:01")), None);
     }
 
     #[test]
     fn timestamps_are_read_strictly() {
         assert!(parse_timestamp(b"2018-02-28 23:59:59").is_some());
-        for bad in [
-            "2018-02-29 00:00:00",
-            "2018-2-01 00:00:00",
-            "2018-02-01",
-            "2018-02-01 24:00:00",
-            "01/02/2018 10:00:00",
-        ] {
+        for bad in
+            ["2018-02-29 00:00:00", "2018-2-01 00:00:00", "2018-02-01", "2018-02-01 24:00:00", "01/02/2018 10:00:00"]
+        {
             assert!(parse_timestamp(bad.as_bytes()).is_none(), "{bad}");
         }
     }

@@ -89,16 +89,7 @@ pub struct ReplaySummary {
 
 impl ReplaySummary {
     fn new(span: Interval) -> Self {
-        Self {
-            span,
-            drops: 0,
-            written: 0,
-            unchanged: 0,
-            empty: 0,
-            files: 0,
-            rows: 0,
-            bytes: 0,
-        }
+        Self { span, drops: 0, written: 0, unchanged: 0, empty: 0, files: 0, rows: 0, bytes: 0 }
     }
 
     fn add(&mut self, report: &DropReport) {
@@ -132,27 +123,18 @@ impl DropWriter<'_> {
     ) -> Result<ReplaySummary, SourceError> {
         let total = drops.len();
         let delivered = self.delivered().await?;
-        let (there, missing): (Vec<_>, Vec<_>) = drops
-            .into_iter()
-            .partition(|drop| delivered.contains(&self.path(&drop.folder(), MANIFEST_FILE)));
+        let (there, missing): (Vec<_>, Vec<_>) =
+            drops.into_iter().partition(|drop| delivered.contains(&self.path(&drop.folder(), MANIFEST_FILE)));
         let mut summary = ReplaySummary::new(span);
         let mut note = |report: &DropReport| {
             summary.add(report);
-            progress(Progress {
-                done: summary.drops,
-                total,
-                drop: report,
-            });
+            progress(Progress { done: summary.drops, total, drop: report });
         };
-        let mut compared = stream::iter(there)
-            .map(|drop| self.compare(drop))
-            .buffer_unordered(CONCURRENT_DROPS);
+        let mut compared = stream::iter(there).map(|drop| self.compare(drop)).buffer_unordered(CONCURRENT_DROPS);
         while let Some(report) = compared.try_next().await? {
             note(&report);
         }
-        let mut written = stream::iter(missing)
-            .map(|drop| self.write(drop))
-            .buffer_unordered(CONCURRENT_DROPS);
+        let mut written = stream::iter(missing).map(|drop| self.write(drop)).buffer_unordered(CONCURRENT_DROPS);
         while let Some(report) = written.try_next().await? {
             note(&report);
         }
@@ -162,11 +144,7 @@ impl DropWriter<'_> {
     /// The manifests that are in the landing folder already.
     async fn delivered(&self) -> Result<HashSet<Path>, SourceError> {
         let landing: Path = self.prefix.parts().chain(Path::from(LANDING).parts()).collect();
-        let failed = |source| SourceError::Store {
-            path: landing.to_string(),
-            action: "list",
-            source,
-        };
+        let failed = |source| SourceError::Store { path: landing.to_string(), action: "list", source };
         self.store
             .list(Some(&landing))
             .map_ok(|object| object.location)
@@ -179,25 +157,11 @@ impl DropWriter<'_> {
     async fn compare(&self, drop: PlannedDrop<'_>) -> Result<DropReport, SourceError> {
         let folder = drop.folder();
         let path = self.path(&folder, MANIFEST_FILE);
-        let failed = |source| SourceError::Store {
-            path: path.to_string(),
-            action: "read",
-            source,
-        };
-        let text = self
-            .store
-            .get(&path)
-            .await
-            .map_err(failed)?
-            .bytes()
-            .await
-            .map_err(failed)?;
+        let failed = |source| SourceError::Store { path: path.to_string(), action: "read", source };
+        let text = self.store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let files = drop.render(self.system);
         let wanted = drop.manifest(&files, &self.clock);
-        let differ = |reason: String| SourceError::OtherDrop {
-            folder: folder.clone(),
-            reason,
-        };
+        let differ = |reason: String| SourceError::OtherDrop { folder: folder.clone(), reason };
         let there: Manifest = serde_json::from_slice(&text)
             .map_err(|error| differ(format!("{MANIFEST_FILE} cannot be understood: {error}")))?;
         if there.interval != wanted.interval || there.cadence != wanted.cadence {
@@ -209,13 +173,8 @@ impl DropWriter<'_> {
         }
         if there.digest() != wanted.digest() {
             let names = there.files.keys().chain(wanted.files.keys());
-            let name = names
-                .into_iter()
-                .find(|name| there.files.get(*name) != wanted.files.get(*name));
-            return Err(differ(format!(
-                "other content in {}",
-                name.map_or("its files", String::as_str)
-            )));
+            let name = names.into_iter().find(|name| there.files.get(*name) != wanted.files.get(*name));
+            return Err(differ(format!("other content in {}", name.map_or("its files", String::as_str))));
         }
         Ok(report(folder, Outcome::Unchanged, &files))
     }
@@ -224,10 +183,7 @@ impl DropWriter<'_> {
         let folder = drop.folder();
         let files = drop.render(self.system);
         let manifest = drop.manifest(&files, &self.clock);
-        let json = manifest.to_json().map_err(|source| SourceError::Manifest {
-            folder: folder.clone(),
-            source,
-        })?;
+        let json = manifest.to_json().map_err(|source| SourceError::Manifest { folder: folder.clone(), source })?;
         for file in &files {
             self.put(&folder, file.name, file.bytes.clone()).await?;
         }
@@ -238,20 +194,12 @@ impl DropWriter<'_> {
     async fn put(&self, folder: &str, name: &str, bytes: Bytes) -> Result<(), SourceError> {
         let path = self.path(folder, name);
         let result = self.store.put(&path, PutPayload::from_bytes(bytes)).await;
-        result.map_err(|source| SourceError::Store {
-            path: path.to_string(),
-            action: "write",
-            source,
-        })?;
+        result.map_err(|source| SourceError::Store { path: path.to_string(), action: "write", source })?;
         Ok(())
     }
 
     fn path(&self, folder: &str, name: &str) -> Path {
-        self.prefix
-            .parts()
-            .chain(Path::from(folder).parts())
-            .chain([name.into()])
-            .collect()
+        self.prefix.parts().chain(Path::from(folder).parts()).chain([name.into()]).collect()
     }
 }
 

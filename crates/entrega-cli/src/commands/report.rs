@@ -47,11 +47,13 @@ pub async fn run(settings: &Settings, arguments: Report) -> anyhow::Result<()> {
         reconciled: books.reconciled,
         gaps: books.gaps,
     };
-    let facts = LakeFacts { label: settings.lake()?.to_owned(), as_of: published.as_of, batch: Some(published.batch.clone()) };
+    let facts =
+        LakeFacts { label: settings.lake()?.to_owned(), as_of: published.as_of, batch: Some(published.batch.clone()) };
     let source = Source { published, facts, quality };
     let report = build_report(&source, ReportOptions { date: arguments.date }).await?;
     let write = |path: &Path, text: &str| {
-        std::fs::write(path, text).with_context(|| format!("{} cannot be written\nhint: choose another place with --out", path.display()))
+        std::fs::write(path, text)
+            .with_context(|| format!("{} cannot be written\nhint: choose another place with --out", path.display()))
     };
     write(&arguments.out, &report.html)?;
     let beside = arguments.out.with_file_name(&report.csv_name);
@@ -59,7 +61,8 @@ pub async fn run(settings: &Settings, arguments: Report) -> anyhow::Result<()> {
     say(&report.headline);
     say(&format!("report of {}: {}; late items: {}", report.date, arguments.out.display(), beside.display()));
     if arguments.open {
-        open::that(&arguments.out).with_context(|| format!("no browser could be started\nhint: open {} yourself", arguments.out.display()))?;
+        open::that(&arguments.out)
+            .with_context(|| format!("no browser could be started\nhint: open {} yourself", arguments.out.display()))?;
     }
     Ok(())
 }

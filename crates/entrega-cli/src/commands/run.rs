@@ -77,7 +77,9 @@ async fn jobs(context: &Context, arguments: &Run, selection: &Selection, done: &
             // In the order of the request: late drops may be taken in any order.
             let mut drops = plan.drops;
             if let Selection::Folders(wanted) = selection {
-                drops.sort_by_key(|drop| wanted.iter().position(|folder| drop.folder.ends_with(folder.trim_matches('/'))));
+                drops.sort_by_key(|drop| {
+                    wanted.iter().position(|folder| drop.folder.ends_with(folder.trim_matches('/')))
+                });
             }
             // A changed model is dealt with once, by the first batch, even if no drop waits.
             let mut stale = plan.stale;
@@ -141,17 +143,28 @@ fn describe(plan: &Plan) -> String {
     let mut lines = Vec::new();
     let rows: u64 = plan.drops.iter().map(|drop| drop.rows).sum();
     lines.push(format!("drops to take: {} ({rows} rows)", plan.drops.len()));
-    lines.extend(plan.drops.iter().take(20).map(|drop| format!("  {}  {}  {} rows", drop.drop, drop.interval, drop.rows)));
+    lines.extend(
+        plan.drops.iter().take(20).map(|drop| format!("  {}  {}  {} rows", drop.drop, drop.interval, drop.rows)),
+    );
     if plan.drops.len() > 20 {
         lines.push(format!("  … and {} more", plan.drops.len() - 20));
     }
     let months: Vec<String> = plan.months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
-    lines.push(format!("purchase months of their orders: {}", if months.is_empty() { "none".to_owned() } else { months.join(", ") }));
+    lines.push(format!(
+        "purchase months of their orders: {}",
+        if months.is_empty() { "none".to_owned() } else { months.join(", ") }
+    ));
     lines.push(format!("days left to summarise: {}", plan.days.map_or("all".to_owned(), |days| days.to_string())));
-    lines.push(format!("stale models: {}", if plan.stale.is_empty() { "none".to_owned() } else { plan.stale.join(", ") }));
+    lines.push(format!(
+        "stale models: {}",
+        if plan.stale.is_empty() { "none".to_owned() } else { plan.stale.join(", ") }
+    ));
     if plan.rebuild {
         lines.push("a source's model changed: all clean tables are built again from landing".to_owned());
     }
-    lines.push(format!("models to run: {}", if plan.models.is_empty() { "none".to_owned() } else { plan.models.join(", ") }));
+    lines.push(format!(
+        "models to run: {}",
+        if plan.models.is_empty() { "none".to_owned() } else { plan.models.join(", ") }
+    ));
     lines.join("\n")
 }

@@ -2,7 +2,11 @@
 
 use entrega_flow::status::{Status, status};
 
-use crate::{arguments, output::{say, table}, settings::Settings};
+use crate::{
+    arguments,
+    output::{say, table},
+    settings::Settings,
+};
 
 /// So many names of a list are shown.
 const SHOWN: usize = 10;
@@ -16,8 +20,13 @@ pub async fn run(settings: &Settings, arguments: arguments::Status) -> anyhow::R
 }
 
 fn describe(status: &Status) -> String {
-    let as_of = status.as_of.map_or("nothing ingested yet".to_owned(), |moment| moment.format("%Y-%m-%d %H:%M").to_string());
-    let mut lines = vec![format!("as of:             {as_of}"), format!("drops taken:       {}", status.drops_taken), listed("drops waiting:     ", &status.waiting)];
+    let as_of =
+        status.as_of.map_or("nothing ingested yet".to_owned(), |moment| moment.format("%Y-%m-%d %H:%M").to_string());
+    let mut lines = vec![
+        format!("as of:             {as_of}"),
+        format!("drops taken:       {}", status.drops_taken),
+        listed("drops waiting:     ", &status.waiting),
+    ];
     if !status.waiting.is_empty() {
         lines.push("  hint: `entrega run all` takes them".to_owned());
     }

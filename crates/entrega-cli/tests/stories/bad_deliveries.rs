@@ -93,7 +93,9 @@ fn a_file_that_is_not_there() {
 
 #[test]
 fn a_wrong_number_of_rows() {
-    Untouched::new().refuses_manifest("a_wrong_number_of_rows", |manifest| manifest["files"]["olist_order_items_dataset.csv"]["rows"] = json!(7));
+    Untouched::new().refuses_manifest("a_wrong_number_of_rows", |manifest| {
+        manifest["files"]["olist_order_items_dataset.csv"]["rows"] = json!(7)
+    });
 }
 
 #[test]
@@ -105,12 +107,16 @@ fn a_manifest_that_is_no_json() {
 
 #[test]
 fn a_manifest_without_an_end() {
-    Untouched::new().refuses_manifest("a_manifest_without_an_end", |manifest| drop(manifest.as_object_mut().unwrap().remove("end")));
+    Untouched::new().refuses_manifest("a_manifest_without_an_end", |manifest| {
+        drop(manifest.as_object_mut().unwrap().remove("end"))
+    });
 }
 
 #[test]
 fn an_interval_that_ends_before_it_starts() {
-    Untouched::new().refuses_manifest("an_interval_that_ends_before_it_starts", |manifest| manifest["end"] = json!("2018-03-29T00:00:00"));
+    Untouched::new().refuses_manifest("an_interval_that_ends_before_it_starts", |manifest| {
+        manifest["end"] = json!("2018-03-29T00:00:00")
+    });
 }
 
 #[test]
@@ -157,7 +163,10 @@ fn columns_in_another_order_are_fine() {
     let row = format!("60.00,{},1,1,boleto", crate::support::rows::order_id(101));
     good().with_header("order_payments", header, &[row]).deliver(&lake);
     lake.ok("run all");
-    let found = lake.value(&format!("select payment_type from clean.deliveries where order_id = '{}'", crate::support::rows::order_id(101)));
+    let found = lake.value(&format!(
+        "select payment_type from clean.deliveries where order_id = '{}'",
+        crate::support::rows::order_id(101)
+    ));
     assert_eq!(found, "boleto");
 }
 

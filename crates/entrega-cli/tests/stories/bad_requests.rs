@@ -78,7 +78,12 @@ fn a_span_without_days() {
 #[test]
 fn a_lake_that_is_not_there() {
     let lake = Lake::nowhere();
-    for (verb, words) in [("run", vec!["run", "all"]), ("status", vec!["status"]), ("sql", vec!["sql", "select 1"]), ("report", vec!["report"])] {
+    for (verb, words) in [
+        ("run", vec!["run", "all"]),
+        ("status", vec!["status"]),
+        ("sql", vec!["sql", "select 1"]),
+        ("report", vec!["report"]),
+    ] {
         refused(&lake, &format!("a_lake_that_is_not_there_{verb}"), &words, 1);
         nothing_made(&lake);
     }
@@ -107,7 +112,11 @@ fn a_lake_that_is_a_file() {
 #[test]
 fn a_lake_of_an_unknown_kind() {
     let lake = Lake::nowhere();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_entrega")).current_dir(lake.home()).args(["status", "--lake", "ftp://shop/lake"]).output().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_entrega"))
+        .current_dir(lake.home())
+        .args(["status", "--lake", "ftp://shop/lake"])
+        .output()
+        .unwrap();
     let message = crate::support::Outcome::of(&["status"], output).failed(1);
     lake.snapshots().bind(|| insta::assert_snapshot!("a_lake_of_an_unknown_kind", message));
 }
@@ -171,7 +180,15 @@ fn two_runs_that_race() {
     let calm = Lake::replayed("--cadence daily --to 2018-01-20");
     calm.ok("run all");
     let lake = Lake::replayed("--cadence daily --to 2018-01-20");
-    let runs: Vec<_> = (0..3).map(|_| lake.command(&["run", "all"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()).collect();
+    let runs: Vec<_> = (0..3)
+        .map(|_| {
+            lake.command(&["run", "all"])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
     let codes: Vec<_> = runs.into_iter().map(|mut run| run.wait().unwrap().code().unwrap()).collect();
     assert!(codes.contains(&0) && codes.iter().all(|code| [0, 3].contains(code)), "{codes:?}");
     assert_same(&Contents::of(&calm), &Contents::of(&lake), "three runs at once");
@@ -256,7 +273,10 @@ fn a_lake_that_cannot_be_written() {
 #[test]
 fn a_data_file_that_is_damaged_is_named() {
     let lake = Lake::ready();
-    let file = files_below(&lake.path().join("clean/orders")).into_iter().find(|path| path.extension().is_some_and(|extension| extension == "parquet")).unwrap();
+    let file = files_below(&lake.path().join("clean/orders"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .unwrap();
     fs::OpenOptions::new().write(true).truncate(true).open(&file).unwrap().write_all(b"rubbish").unwrap();
     let outcome = lake.start(&["sql", "select count(order_status) from clean.orders where order_status = 'delivered'"]);
     let message = outcome.failed(1);

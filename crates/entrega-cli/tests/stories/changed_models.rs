@@ -95,7 +95,12 @@ fn a_dimension() {
 
 #[test]
 fn a_summary() {
-    changed("summary/late_to_carrier.sql", "where shipments.handover_missed", "where not shipments.handover_missed", &["summary.late_to_carrier"]);
+    changed(
+        "summary/late_to_carrier.sql",
+        "where shipments.handover_missed",
+        "where not shipments.handover_missed",
+        &["summary.late_to_carrier"],
+    );
 }
 
 #[test]

@@ -46,7 +46,10 @@ fn first_day() -> Delivery {
 }
 
 fn value(lake: &Lake, column: &str, order: u32) -> String {
-    lake.value(&format!("select cast({column} as string) as value from clean.deliveries where order_id = '{}'", order_id(order)))
+    lake.value(&format!(
+        "select cast({column} as string) as value from clean.deliveries where order_id = '{}'",
+        order_id(order)
+    ))
 }
 
 #[test]
@@ -72,8 +75,14 @@ fn a_moved_order_and_new_children_come_together() {
     let lake = in_any_order(&[
         first_day(),
         Delivery::day("2018-02-03")
-            .with("orders", &[bought(1, "2018-03-01 08:00:00", "2018-03-20"), bought(2, "2018-01-05 08:00:00", "2018-01-20")])
-            .with("order_items", &[item(1, 2, 1, 1, "2018-03-03 10:00:00", "70.00"), item(2, 1, 1, 1, "2018-01-08 10:00:00", "5.00")])
+            .with(
+                "orders",
+                &[bought(1, "2018-03-01 08:00:00", "2018-03-20"), bought(2, "2018-01-05 08:00:00", "2018-01-20")],
+            )
+            .with(
+                "order_items",
+                &[item(1, 2, 1, 1, "2018-03-03 10:00:00", "70.00"), item(2, 1, 1, 1, "2018-01-08 10:00:00", "5.00")],
+            )
             .with("customers", &[customer(1, "13023", "RJ"), customer(2, "01037", "SP")]),
         Delivery::day("2018-02-04").with("orders", &[bought(2, "2018-02-05 08:00:00", "2018-02-20")]),
     ]);
@@ -81,7 +90,10 @@ fn a_moved_order_and_new_children_come_together() {
     assert_eq!(value(&lake, "customer_state", 1), "RJ");
     assert_eq!(value(&lake, "purchase_month", 1), "2018-03-01");
     assert_eq!(value(&lake, "purchase_month", 2), "2018-02-01");
-    assert_eq!(lake.value("select count(*) as rows from clean.order_items where purchase_month = date '2018-01-01'"), "0");
+    assert_eq!(
+        lake.value("select count(*) as rows from clean.order_items where purchase_month = date '2018-01-01'"),
+        "0"
+    );
 }
 
 #[test]
@@ -112,7 +124,10 @@ fn an_older_drop_that_comes_late_does_not_overwrite_a_newer_one() {
 fn of_two_drops_of_one_day_the_one_produced_later_wins() {
     let lake = in_any_order(&[
         first_day(),
-        Delivery::day("2018-01-31").minutes_later(30).under("landing/dt=2018-01-31/again").with("order_payments", &[payment(1, "62.00")]),
+        Delivery::day("2018-01-31")
+            .minutes_later(30)
+            .under("landing/dt=2018-01-31/again")
+            .with("order_payments", &[payment(1, "62.00")]),
         Delivery::day("2018-01-31").with("order_payments", &[payment(1, "61.00")]),
     ]);
     assert_eq!(value(&lake, "payment_value", 1), "62.00");
@@ -143,7 +158,12 @@ fn of_two_rows_with_one_key_the_last_line_wins_with_a_warning() {
 #[test]
 fn an_order_in_two_months_of_one_drop_is_one_order() {
     let lake = Lake::empty();
-    first_day().with("orders", &[bought(1, "2018-01-30 10:00:00", "2018-02-20"), bought(1, "2018-02-01 10:00:00", "2018-02-20")]).deliver(&lake);
+    first_day()
+        .with(
+            "orders",
+            &[bought(1, "2018-01-30 10:00:00", "2018-02-20"), bought(1, "2018-02-01 10:00:00", "2018-02-20")],
+        )
+        .deliver(&lake);
     lake.ok("run all");
     assert_eq!(lake.value("select count(*) as orders from clean.orders"), "1");
     assert_eq!(value(&lake, "purchase_month", 1), "2018-02-01");
@@ -152,7 +172,8 @@ fn an_order_in_two_months_of_one_drop_is_one_order() {
 
 #[test]
 fn a_review_waits_for_its_order() {
-    let early = Delivery::day("2018-01-05").with("order_reviews", &[review(1, 1, 5, "2018-01-05"), review(2, 2, 1, "2018-01-05")]);
+    let early = Delivery::day("2018-01-05")
+        .with("order_reviews", &[review(1, 1, 5, "2018-01-05"), review(2, 2, 1, "2018-01-05")]);
     let lake = Lake::empty();
     early.deliver(&lake);
     lake.ok("run all");
@@ -163,12 +184,19 @@ fn a_review_waits_for_its_order() {
     lake.ok("run all");
     assert_eq!(value(&lake, "review_score", 1), "5");
     assert_eq!(lake.value("select count(*) as rows from quarantine.order_reviews"), "1", "one still waits");
-    assert_eq!(lake.value("select sum(reviews) as reviews from summary.delivery_daily where date = date '2018-01-05'"), "1");
+    assert_eq!(
+        lake.value("select sum(reviews) as reviews from summary.delivery_daily where date = date '2018-01-05'"),
+        "1"
+    );
     let second = Delivery::day("2018-02-10").with("orders", &[bought(2, "2018-02-10 10:00:00", "2018-02-25")]);
     second.deliver(&lake);
     lake.ok("run all");
     assert_eq!(lake.value("select count(*) as rows from quarantine.order_reviews"), "0");
-    assert_same(&Contents::of(&in_any_order(&[early, first_day(), second])), &Contents::of(&lake), "a review that waited");
+    assert_same(
+        &Contents::of(&in_any_order(&[early, first_day(), second])),
+        &Contents::of(&lake),
+        "a review that waited",
+    );
 }
 
 #[test]
@@ -245,20 +273,25 @@ fn a_seller_that_moves_restates_its_orders() {
 
 #[test]
 fn a_customer_that_is_corrected_restates_its_order() {
-    let lake = in_any_order(&[first_day(), Delivery::day("2018-02-01").with("customers", &[customer(1, "13023", "RJ")])]);
+    let lake =
+        in_any_order(&[first_day(), Delivery::day("2018-02-01").with("customers", &[customer(1, "13023", "RJ")])]);
     assert_eq!(value(&lake, "customer_state", 1), "RJ");
     assert_eq!(value(&lake, "distance_km", 1), "0.0");
 }
 
 #[test]
 fn new_places_restate_distances() {
-    let lake = in_any_order(&[first_day(), Delivery::day("2018-02-01").with("geolocation", &[point("01037", -23.5, -46.6), point("13023", -23.5, -46.6)])]);
+    let lake = in_any_order(&[
+        first_day(),
+        Delivery::day("2018-02-01").with("geolocation", &[point("01037", -23.5, -46.6), point("13023", -23.5, -46.6)]),
+    ]);
     assert_eq!(value(&lake, "distance_km", 1), "0.0");
 }
 
 #[test]
 fn a_snapshot_without_a_place_forgets_it() {
-    let lake = in_any_order(&[first_day(), Delivery::day("2018-02-01").with("geolocation", &[point("01037", -23.5, -46.6)])]);
+    let lake =
+        in_any_order(&[first_day(), Delivery::day("2018-02-01").with("geolocation", &[point("01037", -23.5, -46.6)])]);
     assert_eq!(value(&lake, "distance_km", 1), "NULL");
     assert_eq!(lake.value("select count(*) as places from clean.geolocation"), "1");
 }
@@ -271,7 +304,11 @@ fn a_translation_that_comes_later_changes_categories() {
     ]);
     assert_eq!(value(&lake, "category", 1), "infants");
     assert_eq!(lake.value("select category from clean.products"), "infants");
-    assert_eq!(lake.value("select count(*) as rows from clean.categories"), "1", "the newest snapshot is the whole list");
+    assert_eq!(
+        lake.value("select count(*) as rows from clean.categories"),
+        "1",
+        "the newest snapshot is the whole list"
+    );
 }
 
 #[test]
@@ -295,6 +332,13 @@ fn a_day_that_ends_without_news_is_due_all_the_same() {
     assert_eq!(lake.value("select sum(due) as due from summary.delivery_daily"), "0");
     empty.deliver(&lake);
     lake.ok("run all");
-    assert_eq!(lake.value("select sum(due_missed) as missed from summary.delivery_daily where date = date '2018-02-20'"), "1");
-    assert_same(&Contents::of(&in_any_order(&[first_day(), empty])), &Contents::of(&lake), "a drop without files ends a day");
+    assert_eq!(
+        lake.value("select sum(due_missed) as missed from summary.delivery_daily where date = date '2018-02-20'"),
+        "1"
+    );
+    assert_same(
+        &Contents::of(&in_any_order(&[first_day(), empty])),
+        &Contents::of(&lake),
+        "a drop without files ends a day",
+    );
 }

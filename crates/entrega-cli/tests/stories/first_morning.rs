@@ -88,13 +88,27 @@ fn a_lake_is_found_by_flag_environment_or_file() {
     let count = "select count(*) as orders from clean.orders";
     let ask = |prepare: &dyn Fn(&mut std::process::Command)| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entrega"));
-        command.env_remove("ENTREGA_LAKE").env_remove("ENTREGA_MODELS").current_dir(lake.home()).args(["sql", "--output", "csv", count]);
+        command
+            .env_remove("ENTREGA_LAKE")
+            .env_remove("ENTREGA_MODELS")
+            .current_dir(lake.home())
+            .args(["sql", "--output", "csv", count]);
         prepare(&mut command);
         crate::support::Outcome::of(&["sql"], command.output().unwrap()).succeeded()
     };
     let url = format!("file://{}", lake.path().display());
-    assert_eq!(ask(&|command| { command.args(["--lake", &url]); }), "orders\n30");
-    assert_eq!(ask(&|command| { command.env("ENTREGA_LAKE", "lake"); }), "orders\n30");
+    assert_eq!(
+        ask(&|command| {
+            command.args(["--lake", &url]);
+        }),
+        "orders\n30"
+    );
+    assert_eq!(
+        ask(&|command| {
+            command.env("ENTREGA_LAKE", "lake");
+        }),
+        "orders\n30"
+    );
     std::fs::write(lake.home().join("entrega.toml"), "lake = \"lake\"\n").unwrap();
     assert_eq!(ask(&|_| ()), "orders\n30");
 }

@@ -74,7 +74,10 @@ fn in_the_middle_of_a_late_small_batch() {
         delay += STEP;
         // A killed ingest either published its batch or nothing: clean tables are the old ones or the new ones.
         let orders = lake.value("select count(*) as orders from clean.orders");
-        assert!(orders == before.rows("clean.orders").len().to_string() || lake.batches().len() == 3, "{orders} orders, but no batch");
+        assert!(
+            orders == before.rows("clean.orders").len().to_string() || lake.batches().len() == 3,
+            "{orders} orders, but no batch"
+        );
     }
     lake.ok("run all");
     assert_same(&Contents::of(&calm), &Contents::of(&lake), "late drops, killed while they were taken");

@@ -153,7 +153,11 @@ fn the_same_drop_under_another_name_changes_nothing() {
     let before = Contents::of(&lake);
     let copy = lake.path().join("landing/dt=2018-01-05/hr=23");
     fs::create_dir_all(&copy).unwrap();
-    for file in fs::read_dir(lake.path().join("landing/dt=2018-01-05")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+    for file in fs::read_dir(lake.path().join("landing/dt=2018-01-05"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+    {
         fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
     }
     lake.ok("run all");
@@ -174,7 +178,10 @@ fn the_same_drop_under_another_name_changes_nothing() {
 fn tables_that_were_published_stay_readable() {
     let lake = Lake::replayed("--cadence daily --to 2018-01-20");
     lake.ok("run all --to 2018-01-10");
-    let count = |batch: &str| lake.start(&["sql", "--output", "csv", "--as-of-batch", batch, "select count(*) as orders from clean.orders"]).succeeded();
+    let count = |batch: &str| {
+        lake.start(&["sql", "--output", "csv", "--as-of-batch", batch, "select count(*) as orders from clean.orders"])
+            .succeeded()
+    };
     let first = count("1");
     lake.ok("run all");
     assert_eq!(count("1"), first);

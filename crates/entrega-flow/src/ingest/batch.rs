@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use entrega_lake::{CommitNote, Definition, TableState};
-use entrega_model::{contract::Contract, model::Severity, tables::{Layer, TableName}};
+use entrega_model::{
+    contract::Contract,
+    model::Severity,
+    tables::{Layer, TableName},
+};
 use entrega_operators::{
     check::CheckResult,
     load::Rejected,
@@ -16,7 +20,8 @@ use serde_json::json;
 
 use super::{IngestPlan, open_tables};
 use crate::{
-    Context, FlowError, Result, affected::Affected,
+    Context, FlowError, Result,
+    affected::Affected,
     ledger::{Ledger, Touched},
     ops,
     source::{Written, merge_checks},
@@ -64,16 +69,24 @@ impl Batch {
         let drops: Vec<&str> = plan.drops.iter().take(100).map(|drop| drop.folder.as_str()).collect();
         let facts = json!({ "drops": drops, "inputs": ledger.versions.iter().map(|(table, version)| (table.to_string(), json!(version))).collect::<serde_json::Map<_, _>>() });
         let note = CommitNote { batch: batch_id, operator: "ingest", facts };
-        let models = context.project.models().iter().filter(|model| model.table.layer == Layer::Clean).map(Definition::of);
+        let models =
+            context.project.models().iter().filter(|model| model.table.layer == Layer::Clean).map(Definition::of);
         let quarantines = context.project.contracts().iter().map(|contract| tables::quarantine_of(&contract.source));
-        let mut base = open_tables(context, ledger, models.chain(quarantines).chain([tables::missing_references()]).collect(), plan.rebuild).await?;
+        let mut base = open_tables(
+            context,
+            ledger,
+            models.chain(quarantines).chain([tables::missing_references()]).collect(),
+            plan.rebuild,
+        )
+        .await?;
         let books = open_tables(context, ledger, vec![tables::drops(), tables::checks()], false).await?;
         base.extend(books);
         let missing = match base.get(&tables::missing_references().table) {
             Some(table) => ops::read(&context.lake, table).await?,
             None => Vec::new(),
         };
-        let from_nothing = base.get(&TableName::new(Layer::Clean, "orders")).is_none_or(|orders| orders.files.is_empty());
+        let from_nothing =
+            base.get(&TableName::new(Layer::Clean, "orders")).is_none_or(|orders| orders.files.is_empty());
         let mut batch = Self {
             note,
             started_at: started_at.naive_utc(),
@@ -97,7 +110,11 @@ impl Batch {
     }
 
     fn begin_drop(&mut self, drop: &Drop) {
-        let files: Vec<String> = if drop.manifest.files.is_empty() { vec![String::new()] } else { drop.manifest.files.keys().cloned().collect() };
+        let files: Vec<String> = if drop.manifest.files.is_empty() {
+            vec![String::new()]
+        } else {
+            drop.manifest.files.keys().cloned().collect()
+        };
         for file in files {
             let row = DropRow {
                 batch_id: self.note.batch.clone(),
@@ -147,7 +164,9 @@ impl Batch {
     /// Adds to the books: records read and rows rejected.
     pub fn loaded(&mut self, drop: &Drop, contract: &Contract, header: &str, records: u64, rejected: Vec<Rejected>) {
         let (precedence, now) = (drop.manifest.precedence(), self.started_at);
-        let dropping = |rejected: &Rejected| contract.columns.iter().any(|column| column.drop_rule.as_deref() == Some(rejected.rule.as_str()));
+        let dropping = |rejected: &Rejected| {
+            contract.columns.iter().any(|column| column.drop_rule.as_deref() == Some(rejected.rule.as_str()))
+        };
         let (dropped, rejected): (Vec<_>, Vec<_>) = rejected.into_iter().partition(dropping);
         if let Some(row) = self.file(&precedence, contract) {
             row.rows_in += signed(records);
@@ -201,7 +220,10 @@ impl Batch {
 
     /// Warns of rows that contradict each other inside one drop.
     pub fn warn_of_conflicts(&mut self, contract: &Contract, rows: u64) {
-        self.warnings.push(format!("{}: {rows} rows contradict a later row with the same key in the same drop; the later one was taken", contract.file));
+        self.warnings.push(format!(
+            "{}: {rows} rows contradict a later row with the same key in the same drop; the later one was taken",
+            contract.file
+        ));
     }
 
     /// Opens the books for rows that waited since an earlier batch.

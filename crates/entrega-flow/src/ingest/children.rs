@@ -23,7 +23,11 @@ use entrega_operators::{
 };
 use futures::TryStreamExt as _;
 
-use super::{Batch, batch::signed, orders::{Orders, note_changes}};
+use super::{
+    Batch,
+    batch::signed,
+    orders::{Orders, note_changes},
+};
 use crate::{
     Context, FlowError, Result, ops,
     order_index::{By, OrderIndex, Place, look_up},
@@ -35,12 +39,20 @@ use crate::{
 pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop], orders: Orders) -> Result<()> {
     let index = Arc::new(orders.index);
     let references = Arc::new(references(context, batch).await?);
-    let contracts: Vec<Contract> = context.project.contracts().iter().filter(|contract| contract.parent.is_some()).cloned().collect();
+    let contracts: Vec<Contract> =
+        context.project.contracts().iter().filter(|contract| contract.parent.is_some()).cloned().collect();
     for contract in contracts {
         let Some(parent) = contract.parent.clone() else { continue };
         let by = By::of(&parent.order_column);
         let moved = if by == By::Customer { &orders.moved_customers } else { &orders.moved_orders };
-        let child = Child { contract, by, column: parent.column, index: Arc::clone(&index), moved, references: Arc::clone(&references) };
+        let child = Child {
+            contract,
+            by,
+            column: parent.column,
+            index: Arc::clone(&index),
+            moved,
+            references: Arc::clone(&references),
+        };
         child.ingest(context, batch, drops).await?;
     }
     Ok(())
@@ -93,7 +105,8 @@ impl Child<'_> {
         }
         let mut places: HashMap<Id, Place> = HashMap::new();
         if !strangers.is_empty() {
-            let wanted: HashSet<Id> = strangers.iter().flat_map(|(_, unknown)| unknown.parents.iter().flatten().copied()).collect();
+            let wanted: HashSet<Id> =
+                strangers.iter().flat_map(|(_, unknown)| unknown.parents.iter().flatten().copied()).collect();
             let orders = batch.base.get(batch.clean("orders")?.name()).cloned();
             if let Some(orders) = orders {
                 let found = look_up(&context.lake, &orders, self.by, &wanted).await?;
@@ -126,7 +139,9 @@ impl Child<'_> {
             for (month, rows) in written.new.iter().chain(&written.old) {
                 for rows in rows {
                     let customers = ids(text(rows, &self.column).map_err(FlowError::rows(&contract.file))?);
-                    let orders = customers.flatten().filter_map(|id| self.index.find(By::Customer, &id).or_else(|| places.get(&id).copied()));
+                    let orders = customers
+                        .flatten()
+                        .filter_map(|id| self.index.find(By::Customer, &id).or_else(|| places.get(&id).copied()));
                     let orders: Vec<Id> = orders.map(|place| place.order).collect();
                     batch.affected.orders(*month, orders);
                 }
@@ -137,16 +152,25 @@ impl Child<'_> {
     }
 
     /// Puts rows whose order the lake holds into its month; the others wait.
-    fn place(&self, batch: &mut Batch, drop: &Drop, unknown: Unknown, places: &HashMap<Id, Place>, rows: &mut ByMonth) -> Result<()> {
+    fn place(
+        &self,
+        batch: &mut Batch,
+        drop: &Drop,
+        unknown: Unknown,
+        places: &HashMap<Id, Place>,
+        rows: &mut ByMonth,
+    ) -> Result<()> {
         let error = || FlowError::rows(&self.contract.file);
-        let months: Vec<Option<i32>> = unknown.parents.iter().map(|parent| Some(places.get(parent.as_ref()?)?.month)).collect();
+        let months: Vec<Option<i32>> =
+            unknown.parents.iter().map(|parent| Some(places.get(parent.as_ref()?)?.month)).collect();
         let known: BooleanArray = months.iter().map(|month| Some(month.is_some())).collect();
         let found = filter_record_batch(&unknown.rows, &known).map_err(error())?;
         let found_months: Vec<i32> = months.iter().flatten().copied().collect();
         for (month, part) in split(&found, &found_months).map_err(error())? {
             rows.entry(month).or_default().push(part);
         }
-        let orphans: Vec<&RawRow> = unknown.raw.iter().zip(&months).filter(|(_, month)| month.is_none()).map(|(raw, _)| raw).collect();
+        let orphans: Vec<&RawRow> =
+            unknown.raw.iter().zip(&months).filter(|(_, month)| month.is_none()).map(|(raw, _)| raw).collect();
         if let Some(books) = batch.file(&drop.manifest.precedence(), &self.contract) {
             books.waiting += signed(orphans.len() as u64);
         }
@@ -180,7 +204,8 @@ impl Child<'_> {
         let mut arrived: Vec<RecordBatch> = Vec::new();
         for ((precedence, header), group) in groups {
             let names = csv::ReaderBuilder::new().has_headers(false).from_reader(header.as_bytes()).records().next();
-            let names = names.and_then(Result::ok).map(|record| record.iter().map(str::to_owned).collect()).unwrap_or_default();
+            let names =
+                names.and_then(Result::ok).map(|record| record.iter().map(str::to_owned).collect()).unwrap_or_default();
             let header = Header::of(&self.contract, names);
             let text_of_rows = group.iter().map(|row| row.raw.as_str()).collect::<Vec<_>>().join("\n");
             let chunk = load_text(&self.contract, &header, &text_of_rows)?;
@@ -188,7 +213,9 @@ impl Child<'_> {
                 continue;
             }
             let parents = ids(text(&chunk.rows, &self.column).map_err(error())?);
-            let here: BooleanArray = parents.map(|parent| Some(parent.is_some_and(|parent| self.index.find(self.by, &parent).is_some()))).collect();
+            let here: BooleanArray = parents
+                .map(|parent| Some(parent.is_some_and(|parent| self.index.find(self.by, &parent).is_some())))
+                .collect();
             for (row, _) in group.iter().enumerate().filter(|(row, _)| here.value(*row)) {
                 batch.retry(&group[row], &self.contract);
             }
@@ -197,14 +224,22 @@ impl Child<'_> {
         }
         for found in arrived.into_iter().filter(|found| found.num_rows() > 0) {
             let parents = ids(text(&found, &self.column).map_err(error())?);
-            let months: Vec<i32> = parents.map(|parent| parent.and_then(|parent| self.index.find(self.by, &parent)).map_or(0, |place| place.month)).collect();
+            let months: Vec<i32> = parents
+                .map(|parent| {
+                    parent.and_then(|parent| self.index.find(self.by, &parent)).map_or(0, |place| place.month)
+                })
+                .collect();
             for (month, part) in split(&found, &months).map_err(error())? {
                 rows.entry(month).or_default().push(part);
             }
         }
         // Waiting rows are older than some and newer than others: precedence decides, not arrival.
         for batches in rows.values_mut() {
-            batches.sort_by_key(|rows| rows.column_by_name(DROP_COLUMN).filter(|_| rows.num_rows() > 0).map(|drops| dictionary_value(drops, 0).to_owned()));
+            batches.sort_by_key(|rows| {
+                rows.column_by_name(DROP_COLUMN)
+                    .filter(|_| rows.num_rows() > 0)
+                    .map(|drops| dictionary_value(drops, 0).to_owned())
+            });
         }
         Ok(())
     }
@@ -217,16 +252,29 @@ impl Child<'_> {
             let files: Vec<_> = base.files_of(Some(date(*month))).collect();
             for rows in context.lake.read(base, &files, None).await? {
                 let parents: Vec<Option<Id>> = ids(text(&rows, &self.column).map_err(error())?).collect();
-                let leaving = parents.iter().zip(0u32..).filter(|(parent, _)| parent.is_some_and(|parent| moved.contains(&parent)));
-                let (parents, leaving): (Vec<Option<Id>>, Vec<u32>) = leaving.map(|(parent, row)| (*parent, row)).unzip();
+                let leaving = parents
+                    .iter()
+                    .zip(0u32..)
+                    .filter(|(parent, _)| parent.is_some_and(|parent| moved.contains(&parent)));
+                let (parents, leaving): (Vec<Option<Id>>, Vec<u32>) =
+                    leaving.map(|(parent, row)| (*parent, row)).unzip();
                 if leaving.is_empty() {
                     continue;
                 }
                 let leaving = take_record_batch(&rows, &UInt32Array::from(leaving)).map_err(error())?;
-                let months: Vec<i32> = parents.iter().map(|parent| parent.and_then(|parent| self.index.find(self.by, &parent)).map_or(*month, |place| place.month)).collect();
+                let months: Vec<i32> = parents
+                    .iter()
+                    .map(|parent| {
+                        parent.and_then(|parent| self.index.find(self.by, &parent)).map_or(*month, |place| place.month)
+                    })
+                    .collect();
                 let schema = leaving.schema();
                 let columns = schema.fields().iter().zip(leaving.columns()).map(|(field, column)| {
-                    if field.name() == PURCHASE_MONTH { Arc::new(Date32Array::from(months.clone())) as ArrayRef } else { Arc::clone(column) }
+                    if field.name() == PURCHASE_MONTH {
+                        Arc::new(Date32Array::from(months.clone())) as ArrayRef
+                    } else {
+                        Arc::clone(column)
+                    }
                 });
                 let leaving = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).map_err(error())?;
                 for (month, part) in split(&leaving, &months).map_err(error())? {

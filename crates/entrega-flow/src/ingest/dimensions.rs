@@ -2,10 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arrow::{array::{Array as _, AsArray as _, RecordBatch, UInt32Array}, compute::concat_batches, datatypes::Int64Type};
+use arrow::{
+    array::{Array as _, AsArray as _, RecordBatch, UInt32Array},
+    compute::concat_batches,
+    datatypes::Int64Type,
+};
 use entrega_engine::Inputs;
 use entrega_lake::{Rewrite, TableState, schema::DROP_COLUMN};
-use entrega_model::{contract::Contract, drops::Content, model::{Model, WriteMode}, tables::{Layer, TableName}};
+use entrega_model::{
+    contract::Contract,
+    drops::Content,
+    model::{Model, WriteMode},
+    tables::{Layer, TableName},
+};
 use entrega_operators::{
     calendar,
     check::{References, check, stop_at_failure},
@@ -23,10 +32,13 @@ use crate::{
 
 /// Takes categories, geolocation, calendar, then products and sellers of all drops.
 pub(super) async fn snapshots(context: &Context, batch: &mut Batch, drops: &[Drop]) -> Result<()> {
-    let models: Vec<Model> = context.project.models().iter().filter(|model| model.table.layer == Layer::Clean).cloned().collect();
+    let models: Vec<Model> =
+        context.project.models().iter().filter(|model| model.table.layer == Layer::Clean).cloned().collect();
     for model in &models {
         match (&model.source, model.write) {
-            (Some(source), WriteMode::Snapshot) => snapshot(context, batch, drops, context.project.contract(source)?, model).await?,
+            (Some(source), WriteMode::Snapshot) => {
+                snapshot(context, batch, drops, context.project.contract(source)?, model).await?
+            }
             (None, WriteMode::Snapshot) => made(context, batch, model).await?,
             (Some(source), WriteMode::Upsert) => {
                 let contract = context.project.contract(source)?;
@@ -55,11 +67,20 @@ async fn load_all(context: &Context, batch: &mut Batch, drop: &Drop, contract: &
 }
 
 /// The newest snapshot of the batch replaces the table, unless the table holds a newer one.
-async fn snapshot(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &Contract, model: &Model) -> Result<()> {
+async fn snapshot(
+    context: &Context,
+    batch: &mut Batch,
+    drops: &[Drop],
+    contract: &Contract,
+    model: &Model,
+) -> Result<()> {
     let base = batch.table(&model.table)?.clone();
     let with_file: Vec<&Drop> = drops.iter().filter(|drop| drop.file(contract).is_some()).collect();
     let stored = context.lake.read_all(&base, None).await?;
-    let stored_drop = stored.first().filter(|rows| rows.num_rows() > 0).and_then(|rows| Some(dictionary_value(rows.column_by_name(DROP_COLUMN)?, 0).to_owned()));
+    let stored_drop = stored
+        .first()
+        .filter(|rows| rows.num_rows() > 0)
+        .and_then(|rows| Some(dictionary_value(rows.column_by_name(DROP_COLUMN)?, 0).to_owned()));
     let Some((newest, older)) = with_file.split_last() else {
         if base.version.is_none() {
             let created = context.lake.commit(base, Rewrite::default(), &batch.note).await?;
@@ -97,7 +118,10 @@ async fn snapshot(context: &Context, batch: &mut Batch, drops: &[Drop], contract
     let checks = check(model, &new, &References::new())?;
     stop_at_failure(&checks)?;
     if counts_points {
-        let points: i64 = new.iter().filter_map(|rows| Some(arrow::compute::sum(rows.column_by_name("n_points")?.as_primitive::<Int64Type>())?)).sum();
+        let points: i64 = new
+            .iter()
+            .filter_map(|rows| Some(arrow::compute::sum(rows.column_by_name("n_points")?.as_primitive::<Int64Type>())?))
+            .sum();
         lost = accepted - points.unsigned_abs();
     }
     let changed = !same_rows(&stored, &new, model)?;
@@ -197,7 +221,11 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
     batch.commit(state);
     for old in written.old.values().flatten() {
         let keys = text(old, &contract.key[0]).map_err(FlowError::rows(&contract.file))?;
-        batch.changed_references.entry(contract.key[0].clone()).or_default().extend(keys.iter().flatten().map(str::to_owned));
+        batch
+            .changed_references
+            .entry(contract.key[0].clone())
+            .or_default()
+            .extend(keys.iter().flatten().map(str::to_owned));
     }
     Ok(())
 }
@@ -206,13 +234,17 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
 fn same_rows(old: &[RecordBatch], new: &[RecordBatch], model: &Model) -> Result<bool> {
     let error = || FlowError::rows(&model.table);
     let (Some(first), Some(_)) = (old.first(), new.first()) else { return Ok(old.is_empty() && new.is_empty()) };
-    let (old, new) = (concat_batches(&first.schema(), old).map_err(error())?, concat_batches(&first.schema(), new).map_err(error())?);
+    let (old, new) = (
+        concat_batches(&first.schema(), old).map_err(error())?,
+        concat_batches(&first.schema(), new).map_err(error())?,
+    );
     if old.num_rows() != new.num_rows() {
         return Ok(false);
     }
     let keys = key_rows(&old, &model.grain).map_err(error())?;
     let places: HashMap<Vec<u8>, u32> = keys.iter().zip(0u32..).map(|(key, row)| (key.data().to_vec(), row)).collect();
-    let matched: Option<Vec<u32>> = key_rows(&new, &model.grain).map_err(error())?.iter().map(|key| places.get(key.data()).copied()).collect();
+    let matched: Option<Vec<u32>> =
+        key_rows(&new, &model.grain).map_err(error())?.iter().map(|key| places.get(key.data()).copied()).collect();
     let Some(matched) = matched else { return Ok(false) };
     let old = arrow::compute::take_record_batch(&old, &UInt32Array::from(matched)).map_err(error())?;
     let same = same_content(&old, &new).map_err(error())?;
@@ -236,7 +268,8 @@ pub(super) async fn changed(context: &Context, batch: &mut Batch) -> Result<()> 
                 let mut found = Vec::new();
                 for (column, keys) in &changed {
                     let values = text(&rows, column).map_err(FlowError::rows("clean.order_items"))?;
-                    let hits = (0..values.len()).filter(|row| values.is_valid(*row) && keys.contains(values.value(*row)));
+                    let hits =
+                        (0..values.len()).filter(|row| values.is_valid(*row) && keys.contains(values.value(*row)));
                     found.extend(hits.filter_map(|row| id(orders.value(row))));
                 }
                 if !found.is_empty() {
@@ -263,4 +296,3 @@ pub(super) async fn changed(context: &Context, batch: &mut Batch) -> Result<()> 
     }
     Ok(())
 }
-

@@ -27,7 +27,6 @@ pub use batch::{Batch, check_rows};
 
 use crate::{
     Context, FlowError, Result, discover,
-
     ledger::{BatchRow, Ledger, Publication},
     ops,
     restate::restate,
@@ -95,7 +94,9 @@ fn is_ours(model: &Model) -> bool {
 /// When the ledger or a manifest cannot be read, or a wanted drop does not exist.
 pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> Result<IngestPlan> {
     let models = context.project.models().iter().filter(|model| is_ours(model));
-    let stale: Vec<&Model> = models.filter(|model| ledger.models.get(&model.table).is_some_and(|known| *known != model.fingerprint)).collect();
+    let stale: Vec<&Model> = models
+        .filter(|model| ledger.models.get(&model.table).is_some_and(|known| *known != model.fingerprint))
+        .collect();
     let rebuild = stale.iter().any(|model| model.write != WriteMode::Restate);
     let landing = discover::landing(&context.lake).await?;
     let taken = ledger.state(&context.lake, &tables::drops()).await?;
@@ -106,7 +107,8 @@ pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> 
         _ if rebuild => true,
         Selection::All => true,
         Selection::Folders(wanted) => wanted.iter().any(|name| normal_folder(name) == folder),
-        Selection::Between(from, to) => day_of(folder).is_none_or(|day| from.is_none_or(|from| day >= from.date()) && to.is_none_or(|to| day < to.date())),
+        Selection::Between(from, to) => day_of(folder)
+            .is_none_or(|day| from.is_none_or(|from| day >= from.date()) && to.is_none_or(|to| day < to.date())),
     };
     if let Some((_, error)) = damaged.into_iter().find(|(folder, _)| wanted(folder)) {
         return Err(error.into());
@@ -116,7 +118,9 @@ pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> 
         _ if rebuild => {}
         Selection::Folders(wanted) => {
             let wanted: Vec<String> = wanted.iter().map(|folder| normal_folder(folder)).collect();
-            if let Some(missing) = wanted.iter().find(|folder| landing.complete.iter().all(|(known, _)| known != *folder)) {
+            if let Some(missing) =
+                wanted.iter().find(|folder| landing.complete.iter().all(|(known, _)| known != *folder))
+            {
                 return Err(FlowError::Request {
                     problem: format!("there is no complete drop '{missing}'"),
                     hint: "`entrega status` lists the drops that wait, and folders without a manifest".to_owned(),
@@ -162,11 +166,14 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     children::ingest(context, &mut batch, &plan.drops, index).await?;
     step("children");
     dimensions::changed(context, &mut batch).await?;
-    if plan.stale.iter().any(|table| context.project.model(table).is_ok_and(|model| model.write == WriteMode::Restate)) {
+    if plan.stale.iter().any(|table| context.project.model(table).is_ok_and(|model| model.write == WriteMode::Restate))
+    {
         batch.affect_everything();
     }
     let restated = batch.affected.0.len();
-    let absent = context.project.models().iter().any(|model| model.write == WriteMode::Restate && batch.table(&model.table).is_ok_and(|table| table.version.is_none()));
+    let absent = context.project.models().iter().any(|model| {
+        model.write == WriteMode::Restate && batch.table(&model.table).is_ok_and(|table| table.version.is_none())
+    });
     if restated > 0 || plan.rebuild || absent {
         restate(context, &mut batch).await?;
     }
@@ -192,7 +199,13 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
         as_of: plan.drops.iter().map(|drop| drop.manifest.interval.end).max(),
         drops: i64::try_from(plan.drops.len()).unwrap_or(i64::MAX),
         rows_in: report.rows.rows_in,
-        models: context.project.models().iter().filter(|model| is_ours(model)).map(|model| (model.table.clone(), model.fingerprint.clone())).collect(),
+        models: context
+            .project
+            .models()
+            .iter()
+            .filter(|model| is_ours(model))
+            .map(|model| (model.table.clone(), model.fingerprint.clone()))
+            .collect(),
         tables: batch.committed.into_values().collect(),
         touched: batch.touched,
     };
@@ -201,7 +214,12 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
 }
 
 /// Opens tables at their published versions, several at once.
-pub(crate) async fn open_tables(context: &Context, ledger: &Ledger, definitions: Vec<Definition>, empty: bool) -> Result<BTreeMap<TableName, TableState>> {
+pub(crate) async fn open_tables(
+    context: &Context,
+    ledger: &Ledger,
+    definitions: Vec<Definition>,
+    empty: bool,
+) -> Result<BTreeMap<TableName, TableState>> {
     let mut tasks = Vec::new();
     for definition in definitions {
         let version = if empty { None } else { ledger.versions.get(&definition.table).copied() };
@@ -216,7 +234,6 @@ pub(crate) async fn open_tables(context: &Context, ledger: &Ledger, definitions:
     }
     Ok(tables)
 }
-
 
 /// The values that a model's relationship checks may refer to, from published tables.
 ///

@@ -10,39 +10,21 @@ fn every_metric_is_named_once_and_explained() {
     for metric in METRICS {
         assert!(names.insert(metric.name), "{} appears twice", metric.name);
         assert!(
-            metric
-                .name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
+            metric.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
             "{}",
             metric.name
         );
         assert!(!metric.label.is_empty(), "{} has no label", metric.name);
-        assert!(
-            metric.description.ends_with('.') && metric.description.len() > 20,
-            "{} is not explained",
-            metric.name
-        );
-        let rests_on_a_number = matches!(
-            metric.formula,
-            Formula::Ratio { .. } | Formula::DeliveryDaysQuantile { .. }
-        );
-        assert_eq!(
-            rests_on_a_number,
-            !metric.base.is_empty(),
-            "{}: a rate says what it is a rate of",
-            metric.name
-        );
+        assert!(metric.description.ends_with('.') && metric.description.len() > 20, "{} is not explained", metric.name);
+        let rests_on_a_number = matches!(metric.formula, Formula::Ratio { .. } | Formula::DeliveryDaysQuantile { .. });
+        assert_eq!(rests_on_a_number, !metric.base.is_empty(), "{}: a rate says what it is a rate of", metric.name);
     }
 }
 
 #[test]
 fn every_metric_has_a_statement_of_its_own() {
     let (first, last) = ("2018-07-27".parse().unwrap(), "2018-08-23".parse().unwrap());
-    let statements: BTreeSet<_> = METRICS
-        .iter()
-        .map(|metric| metric.formula.statement(first, last))
-        .collect();
+    let statements: BTreeSet<_> = METRICS.iter().map(|metric| metric.formula.statement(first, last)).collect();
     assert_eq!(statements.len(), METRICS.len());
 }
 
@@ -64,8 +46,5 @@ fn a_quantile_is_spread_inside_its_day() {
 #[test]
 fn one_month_is_named_by_itself() {
     let day = "2018-08-23".parse().unwrap();
-    assert_eq!(
-        days_between(day, day),
-        "date = date '2018-08-23' and month = date '2018-08-01'"
-    );
+    assert_eq!(days_between(day, day), "date = date '2018-08-23' and month = date '2018-08-01'");
 }

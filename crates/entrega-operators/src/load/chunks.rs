@@ -48,7 +48,9 @@ impl RecordEnds {
                 self.closed_at = Some(at);
             } else {
                 let doubled = at > 0 && self.closed_at == Some(at - 1);
-                let opens = at == 0 || matches!(bytes[at - 1], b',' | b'\n' | b'\r') || (at == 3 && bytes.starts_with(&[0xef, 0xbb, 0xbf]));
+                let opens = at == 0
+                    || matches!(bytes[at - 1], b',' | b'\n' | b'\r')
+                    || (at == 3 && bytes.starts_with(&[0xef, 0xbb, 0xbf]));
                 self.quoted = doubled || opens;
             }
         }
@@ -72,9 +74,8 @@ pub fn chunks(lake: &Lake, file: &FileToLoad) -> impl Stream<Item = Result<Chunk
 async fn produce(lake: &Lake, file: &FileToLoad, sender: &mpsc::Sender<Result<Chunk>>) -> Result<()> {
     let path = lake.path(&format!("{}/{}", file.drop, file.name));
     let found = lake.store().get(&path).await.map_err(|error| match error {
-        StoreError::NotFound { .. } => {
-            file.fault("the manifest names it, but it is not there", "deliver the drop again, files first, manifest last")
-        }
+        StoreError::NotFound { .. } => file
+            .fault("the manifest names it, but it is not there", "deliver the drop again, files first, manifest last"),
         other => LakeError::storage(&path, other).into(),
     })?;
     let mut cutter = Cutter::new(file.clone(), sender.clone());
@@ -127,7 +128,16 @@ struct Cutter {
 
 impl Cutter {
     fn new(file: FileToLoad, sender: mpsc::Sender<Result<Chunk>>) -> Self {
-        Self { file, sender, hasher: Sha256::new(), size: 0, pending: BytesMut::new(), seen: 0, ends: RecordEnds::default(), line: 1 }
+        Self {
+            file,
+            sender,
+            hasher: Sha256::new(),
+            size: 0,
+            pending: BytesMut::new(),
+            seen: 0,
+            ends: RecordEnds::default(),
+            line: 1,
+        }
     }
 
     /// Takes a block; `false` when nobody reads any more.

@@ -139,7 +139,9 @@ pub fn load<'a>(
                 Some(Ok(chunk))
             }
             Some(Err(error)) => Some(Err(error)),
-            None if chunks_seen == 0 => Some(Err(file.fault("it is empty", "a file without rows still has its header line"))),
+            None if chunks_seen == 0 => {
+                Some(Err(file.fault("it is empty", "a file without rows still has its header line")))
+            }
             None if records == file.entry.rows => None,
             None => Some(Err(file.fault(
                 format!("it holds {records} records, its manifest says {}", file.entry.rows),

@@ -43,8 +43,17 @@ impl Header {
     #[must_use]
     pub fn of(contract: &Contract, names: Vec<String>) -> Self {
         let place = |wanted: &str| names.iter().position(|name| name == wanted);
-        let places = contract.columns.iter().map(|column| place(column.header()).or_else(|| place(&column.name))).collect::<Vec<_>>();
-        let unknown = names.iter().enumerate().filter(|(index, _)| !places.contains(&Some(*index))).map(|(_, name)| name.clone()).collect();
+        let places = contract
+            .columns
+            .iter()
+            .map(|column| place(column.header()).or_else(|| place(&column.name)))
+            .collect::<Vec<_>>();
+        let unknown = names
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !places.contains(&Some(*index)))
+            .map(|(_, name)| name.clone())
+            .collect();
         Self { line: names.join(",").into(), names, places, unknown }
     }
 
@@ -102,7 +111,11 @@ pub fn raw_rows(bytes: &[u8], first_line: u64, wanted: &[usize]) -> Vec<RawRow> 
             let raw = String::from_utf8_lossy(&bytes[start..end]);
             let text = raw.trim_matches(['\n', '\r']);
             // A record after blank lines starts at the first of them.
-            let blank = bytes[start..end].iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).filter(|byte| **byte == b'\n').count();
+            let blank = bytes[start..end]
+                .iter()
+                .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+                .filter(|byte| **byte == b'\n')
+                .count();
             found.push(RawRow { line: first_line + position.line() - 1 + blank as u64, text: text.to_owned() });
         }
         number += 1;
@@ -110,7 +123,12 @@ pub fn raw_rows(bytes: &[u8], first_line: u64, wanted: &[usize]) -> Vec<RawRow> 
     found
 }
 
-pub(super) fn parse(contract: &Contract, schema: &SchemaRef, header: &Header, chunk: Chunk) -> Result<LoadedChunk, ArrowError> {
+pub(super) fn parse(
+    contract: &Contract,
+    schema: &SchemaRef,
+    header: &Header,
+    chunk: Chunk,
+) -> Result<LoadedChunk, ArrowError> {
     let (columns, kept, mut rejected) = match fast(header, &chunk) {
         Ok(columns) => (columns, None, Vec::new()),
         Err(_) => by_record(header, &chunk)?,
@@ -136,7 +154,8 @@ pub(super) fn parse(contract: &Contract, schema: &SchemaRef, header: &Header, ch
         for fault in &typed.faults {
             keep[fault.row] = false;
         }
-        records = Some((0..rows).filter(|row| keep[*row]).map(|row| u32::try_from(place(row)).unwrap_or(u32::MAX)).collect());
+        records =
+            Some((0..rows).filter(|row| keep[*row]).map(|row| u32::try_from(place(row)).unwrap_or(u32::MAX)).collect());
         batch = arrow::compute::filter_record_batch(&batch, &keep.into())?;
     }
     rejected.sort_by_key(|rejected| rejected.raw.line);
@@ -145,7 +164,8 @@ pub(super) fn parse(contract: &Contract, schema: &SchemaRef, header: &Header, ch
 
 /// The contract's columns as text; fails when any record of the chunk has another number of fields or is no UTF-8.
 fn fast(header: &Header, chunk: &Chunk) -> Result<Vec<Option<ArrayRef>>, ArrowError> {
-    let fields: Vec<Field> = header.names.iter().enumerate().map(|(index, _)| Field::new(index.to_string(), DataType::Utf8, true)).collect();
+    let fields: Vec<Field> =
+        header.names.iter().enumerate().map(|(index, _)| Field::new(index.to_string(), DataType::Utf8, true)).collect();
     let wanted: Vec<usize> = header.places.iter().flatten().copied().collect();
     let schema = Arc::new(Schema::new(fields));
     let reader = ReaderBuilder::new(Arc::clone(&schema))
@@ -155,9 +175,14 @@ fn fast(header: &Header, chunk: &Chunk) -> Result<Vec<Option<ArrayRef>>, ArrowEr
         .build_buffered(Cursor::new(&chunk.bytes))?;
     let batches = reader.collect::<Result<Vec<_>, _>>()?;
     let projected = Arc::new(schema.project(&wanted)?);
-    let whole = if batches.len() == 1 { batches[0].clone() } else { arrow::compute::concat_batches(&projected, &batches)? };
+    let whole =
+        if batches.len() == 1 { batches[0].clone() } else { arrow::compute::concat_batches(&projected, &batches)? };
     let mut next = 0..;
-    Ok(header.places.iter().map(|place| place.and_then(|_| next.next()).map(|index| Arc::clone(whole.column(index)))).collect())
+    Ok(header
+        .places
+        .iter()
+        .map(|place| place.and_then(|_| next.next()).map(|index| Arc::clone(whole.column(index))))
+        .collect())
 }
 
 type ByRecord = (Vec<Option<ArrayRef>>, Option<Vec<u32>>, Vec<Rejected>);
@@ -171,7 +196,10 @@ fn by_record(header: &Header, chunk: &Chunk) -> Result<ByRecord, ArrowError> {
     let mut number = 0usize;
     while reader.read_byte_record(&mut record).map_err(|error| ArrowError::CsvError(error.to_string()))? {
         let fault = if record.len() == header.names.len() {
-            record.iter().any(|field| std::str::from_utf8(field).is_err()).then(|| ("encoding", "the row is not valid UTF-8".to_owned()))
+            record
+                .iter()
+                .any(|field| std::str::from_utf8(field).is_err())
+                .then(|| ("encoding", "the row is not valid UTF-8".to_owned()))
         } else {
             Some(("columns", format!("the row has {} fields, the header {}", record.len(), header.names.len())))
         };
@@ -188,7 +216,11 @@ fn by_record(header: &Header, chunk: &Chunk) -> Result<ByRecord, ArrowError> {
         number += 1;
     }
     let raw = raw_rows(&chunk.bytes, chunk.first_line, &bad);
-    let rejected = raw.into_iter().zip(reasons).map(|(raw, (rule, reason))| Rejected { raw, rule: rule.to_owned(), reason }).collect();
+    let rejected = raw
+        .into_iter()
+        .zip(reasons)
+        .map(|(raw, (rule, reason))| Rejected { raw, rule: rule.to_owned(), reason })
+        .collect();
     let columns = builders.iter_mut().map(|builder| Some(Arc::new(builder.finish()) as ArrayRef)).collect();
     Ok((columns, Some(kept), rejected))
 }

@@ -5,7 +5,10 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray as _, Decimal128Array, Float64Array, Int32Array, StringArray, StringBuilder, TimestampMicrosecondArray},
+    array::{
+        Array, ArrayRef, AsArray as _, Decimal128Array, Float64Array, Int32Array, StringArray, StringBuilder,
+        TimestampMicrosecondArray,
+    },
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     error::ArrowError,
 };
@@ -30,7 +33,8 @@ pub struct Typed {
 /// The schema of `landing.<source>` without `_drop` and `purchase_month`.
 #[must_use]
 pub fn landing_schema(contract: &Contract) -> SchemaRef {
-    let fields: Vec<Field> = contract.columns.iter().map(|column| Field::new(&column.name, arrow_type(column.kind), true)).collect();
+    let fields: Vec<Field> =
+        contract.columns.iter().map(|column| Field::new(&column.name, arrow_type(column.kind), true)).collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -52,7 +56,9 @@ pub fn type_rows(contract: &Contract, columns: &[ArrayRef]) -> Result<Typed, Arr
         .iter()
         .zip(columns)
         .map(|(column, text)| {
-            let text = text.as_string_opt::<i32>().ok_or_else(|| ArrowError::SchemaError(format!("{} is no text", column.name)))?;
+            let text = text
+                .as_string_opt::<i32>()
+                .ok_or_else(|| ArrowError::SchemaError(format!("{} is no text", column.name)))?;
             let text = trimmed(text);
             faults.column = Some(column);
             if column.required && text.null_count() > 0 {
@@ -145,7 +151,12 @@ fn type_column(column: &ContractColumn, text: StringArray, faults: &mut Faults<'
             }
             Arc::new(builder.finish())
         }
-        ContractType::Timestamp => Arc::new(read::<_, TimestampMicrosecondArray>(&text, faults, "is not a time YYYY-MM-DD HH:MM:SS", timestamp)),
+        ContractType::Timestamp => Arc::new(read::<_, TimestampMicrosecondArray>(
+            &text,
+            faults,
+            "is not a time YYYY-MM-DD HH:MM:SS",
+            timestamp,
+        )),
         ContractType::Money => {
             let values: Decimal128Array = read(&text, faults, "is not an amount with at most two decimals", money);
             range(column, &text, faults, |row| values.is_valid(row).then(|| values.value(row) as f64 / 100.0));
@@ -166,7 +177,12 @@ fn type_column(column: &ContractColumn, text: StringArray, faults: &mut Faults<'
     }
 }
 
-fn read<T, A: FromIterator<Option<T>>>(text: &StringArray, faults: &mut Faults<'_>, problem: &str, parse: impl Fn(&str) -> Option<T>) -> A {
+fn read<T, A: FromIterator<Option<T>>>(
+    text: &StringArray,
+    faults: &mut Faults<'_>,
+    problem: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> A {
     text.iter()
         .enumerate()
         .map(|(row, value)| {
@@ -221,7 +237,8 @@ fn timestamp(text: &str) -> Option<i64> {
         return None;
     }
     let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    (hour < 24 && minute < 60 && second < 60).then(|| (midnight + i64::from(hour * 3600 + minute * 60 + second)) * 1_000_000)
+    (hour < 24 && minute < 60 && second < 60)
+        .then(|| (midnight + i64::from(hour * 3600 + minute * 60 + second)) * 1_000_000)
 }
 
 /// Hundredths of an amount: `58.9` → 5890. More than two decimals would lose money, so they are refused, unless zeros.

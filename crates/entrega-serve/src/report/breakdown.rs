@@ -66,21 +66,14 @@ impl By {
             back(date, WINDOW - 1)
         );
         let mut measures = vec!["delivered", "delivered_late"];
-        for measure in self
-            .metrics()
-            .iter()
-            .filter_map(|name| metric(name))
-            .flat_map(|metric| metric.formula.measures())
+        for measure in
+            self.metrics().iter().filter_map(|name| metric(name)).flat_map(|metric| metric.formula.measures())
         {
             if !measures.contains(&measure) {
                 measures.push(measure);
             }
         }
-        let sums = measures
-            .iter()
-            .map(|name| format!("sum({name}) as {name}"))
-            .collect::<Vec<_>>()
-            .join(",\n  ");
+        let sums = measures.iter().map(|name| format!("sum({name}) as {name}")).collect::<Vec<_>>().join(",\n  ");
         let grouped = format!(
             "select {keys}, {part} as part,\n  {sums}\nfrom {}\nwhere {}\ngroup by {keys}, {part}",
             self.table(),
@@ -140,15 +133,9 @@ impl Breakdown {
     pub fn new(by: By, rows: &Rows) -> Self {
         let mut groups: BTreeMap<Vec<String>, Group> = BTreeMap::new();
         for row in 0..rows.len {
-            let keys: Vec<String> = by
-                .keys()
-                .iter()
-                .map(|key| rows.text(key, row).unwrap_or("unknown").to_owned())
-                .collect();
-            let group = groups.entry(keys.clone()).or_insert_with(|| Group {
-                keys,
-                ..Group::default()
-            });
+            let keys: Vec<String> =
+                by.keys().iter().map(|key| rows.text(key, row).unwrap_or("unknown").to_owned()).collect();
+            let group = groups.entry(keys.clone()).or_insert_with(|| Group { keys, ..Group::default() });
             let number = |name: &str| rows.number(name, row).unwrap_or(0.0);
             let deliveries = (number("delivered"), number("delivered_late"));
             let part = rows.text("part", row).unwrap_or_default();
@@ -161,12 +148,7 @@ impl Breakdown {
             }
             for measure in ["delivered", "delivered_late"]
                 .into_iter()
-                .chain(
-                    by.metrics()
-                        .iter()
-                        .filter_map(|name| metric(name))
-                        .flat_map(|metric| metric.formula.measures()),
-                )
+                .chain(by.metrics().iter().filter_map(|name| metric(name)).flat_map(|metric| metric.formula.measures()))
                 .collect::<std::collections::BTreeSet<_>>()
             {
                 *group.sums.entry(measure.to_owned()).or_default() += number(measure);
@@ -179,11 +161,7 @@ impl Breakdown {
         let total: f64 = groups.iter().map(Group::delivered).sum();
         let late: f64 = groups.iter().map(Group::late).sum();
         let rate = if total > 0.0 { late / total } else { 0.0 };
-        groups.sort_by(|a, b| {
-            b.contribution(rate)
-                .total_cmp(&a.contribution(rate))
-                .then_with(|| a.keys.cmp(&b.keys))
-        });
+        groups.sort_by(|a, b| b.contribution(rate).total_cmp(&a.contribution(rate)).then_with(|| a.keys.cmp(&b.keys)));
         Self { by, groups, rate }
     }
 }
@@ -219,20 +197,11 @@ pub(super) struct Cell {
 }
 
 pub(super) fn text(text: impl Into<String>) -> Cell {
-    Cell {
-        text: text.into(),
-        ..Cell::default()
-    }
+    Cell { text: text.into(), ..Cell::default() }
 }
 
 pub(super) fn columns(heads: &[(&str, bool)]) -> Vec<Column> {
-    heads
-        .iter()
-        .map(|(label, numeric)| Column {
-            label: (*label).to_owned(),
-            numeric: *numeric,
-        })
-        .collect()
+    heads.iter().map(|(label, numeric)| Column { label: (*label).to_owned(), numeric: *numeric }).collect()
 }
 
 impl Breakdown {
@@ -243,11 +212,7 @@ impl Breakdown {
         };
         let share = |(delivered, late): (f64, f64)| format::percent(late / delivered);
         let before = if group.before.0 > 0.0 {
-            format!(
-                ", after {} of {} in the 28 days before",
-                share(group.before),
-                format::decimal(group.before.0, 0)
-            )
+            format!(", after {} of {} in the 28 days before", share(group.before), format::decimal(group.before.0, 0))
         } else {
             String::new()
         };
@@ -292,23 +257,10 @@ impl Breakdown {
             "review_score" => ("Review score", true),
             _ => ("Revenue", true),
         }));
-        let most = self
-            .groups
-            .iter()
-            .map(|group| group.contribution(self.rate).abs())
-            .fold(1e-9, f64::max);
-        let above = self
-            .groups
-            .iter()
-            .filter(|group| group.contribution(self.rate) >= NOTEWORTHY)
-            .count();
+        let most = self.groups.iter().map(|group| group.contribution(self.rate).abs()).fold(1e-9, f64::max);
+        let above = self.groups.iter().filter(|group| group.contribution(self.rate) >= NOTEWORTHY).count();
         let shown = above.clamp(3, limit).min(self.groups.len());
-        let rows = self
-            .groups
-            .iter()
-            .take(shown)
-            .map(|group| self.row(group, most))
-            .collect();
+        let rows = self.groups.iter().take(shown).map(|group| self.row(group, most)).collect();
         let rest = self.groups.get(shown..).unwrap_or_default();
         let rest = if rest.is_empty() {
             String::new()
@@ -323,11 +275,7 @@ impl Breakdown {
                 format::percent(if delivered > 0.0 { late / delivered } else { 0.0 })
             )
         };
-        Table {
-            columns: columns(&heads),
-            rows,
-            rest,
-        }
+        Table { columns: columns(&heads), rows, rest }
     }
 
     fn row(&self, group: &Group, most: f64) -> Vec<Cell> {
@@ -335,11 +283,7 @@ impl Breakdown {
         let (before_delivered, before_late) = group.before;
         let before = if before_delivered > 0.0 {
             let small = format!("of {}", format::decimal(before_delivered, 0));
-            Cell {
-                text: format::percent(before_late / before_delivered),
-                small,
-                ..Cell::default()
-            }
+            Cell { text: format::percent(before_late / before_delivered), small, ..Cell::default() }
         } else {
             text("–")
         };
@@ -366,11 +310,7 @@ impl Breakdown {
                 (Some(_), Some(base)) => format!("of {}", format::decimal(base, 0)),
                 _ => String::new(),
             };
-            cells.push(Cell {
-                text: format::figure(value, metric.unit),
-                small,
-                ..Cell::default()
-            });
+            cells.push(Cell { text: format::figure(value, metric.unit), small, ..Cell::default() });
         }
         cells
     }
@@ -380,12 +320,9 @@ impl Breakdown {
         match self.by {
             By::State => text(format::state_name(key(0))),
             By::Category => text(format::category_name(key(0))),
-            By::Seller => Cell {
-                text: short_id(key(0)),
-                small: group.place.clone(),
-                title: key(0).to_owned(),
-                ..Cell::default()
-            },
+            By::Seller => {
+                Cell { text: short_id(key(0)), small: group.place.clone(), title: key(0).to_owned(), ..Cell::default() }
+            }
             By::Route => Cell {
                 text: format!("{} – {}", key(0), key(1)),
                 title: format!("{} – {}", format::state_name(key(0)), format::state_name(key(1))),
@@ -426,10 +363,7 @@ mod tests {
     #[test]
     fn one_query_asks_for_the_day_the_window_and_the_one_before() {
         let sql = By::Route.sql("2018-08-23".parse().unwrap());
-        assert!(
-            sql.contains("date between date '2018-06-29' and date '2018-08-23'"),
-            "{sql}"
-        );
+        assert!(sql.contains("date between date '2018-06-29' and date '2018-08-23'"), "{sql}");
         assert!(sql.contains("date >= date '2018-07-27' then 'window'"), "{sql}");
     }
 }

@@ -21,10 +21,8 @@ pub(super) fn default_date(purchases: &BTreeMap<NaiveDate, f64>, as_of: NaiveDat
         .rev()
         .filter(|(date, purchased)| **purchased > 0.0 && has_ended(**date, as_of))
         .find(|(date, purchased)| {
-            let mut before: Vec<f64> = purchases
-                .range(back(**date, 90)..**date)
-                .map(|(_, purchased)| *purchased)
-                .collect();
+            let mut before: Vec<f64> =
+                purchases.range(back(**date, 90)..**date).map(|(_, purchased)| *purchased).collect();
             before.retain(|purchased| *purchased > 0.0);
             before.sort_by(f64::total_cmp);
             median(&before).is_none_or(|median| **purchased >= median / 2.0)
@@ -51,9 +49,7 @@ mod tests {
     use super::*;
 
     fn purchases(days: &[(&str, f64)]) -> BTreeMap<NaiveDate, f64> {
-        days.iter()
-            .map(|(day, purchased)| (day.parse().unwrap(), *purchased))
-            .collect()
+        days.iter().map(|(day, purchased)| (day.parse().unwrap(), *purchased)).collect()
     }
 
     fn chosen(days: &[(&str, f64)], as_of: &str) -> Option<String> {
@@ -62,12 +58,7 @@ mod tests {
 
     #[test]
     fn thin_days_at_the_end_are_passed_over() {
-        let days = [
-            ("2018-08-20", 200.0),
-            ("2018-08-21", 220.0),
-            ("2018-08-22", 110.0),
-            ("2018-08-23", 60.0),
-        ];
+        let days = [("2018-08-20", 200.0), ("2018-08-21", 220.0), ("2018-08-22", 110.0), ("2018-08-23", 60.0)];
         assert_eq!(
             chosen(&days, "2018-10-30T00:00:00").unwrap(),
             "2018-08-22",
@@ -84,10 +75,7 @@ mod tests {
 
     #[test]
     fn the_first_day_of_all_will_do() {
-        assert_eq!(
-            chosen(&[("2018-08-20", 1.0)], "2018-09-01T00:00:00").unwrap(),
-            "2018-08-20"
-        );
+        assert_eq!(chosen(&[("2018-08-20", 1.0)], "2018-09-01T00:00:00").unwrap(), "2018-08-20");
         assert_eq!(chosen(&[], "2018-09-01T00:00:00"), None);
     }
 

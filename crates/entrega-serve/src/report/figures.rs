@@ -69,10 +69,7 @@ pub struct Comparison {
 
 /// All headline figures of the day.
 pub(super) fn headline_figures(history: &History, span: &Span) -> Vec<Figure> {
-    HEADLINES
-        .iter()
-        .filter_map(|(name, companion)| Some(figure(metric(name)?, *companion, history, span)))
-        .collect()
+    HEADLINES.iter().filter_map(|(name, companion)| Some(figure(metric(name)?, *companion, history, span))).collect()
 }
 
 /// The 28 days before a day, as far as the lake reaches; `None` when they are fewer than a week.
@@ -86,9 +83,7 @@ fn figure(metric: &'static Metric, companion: Option<(&str, &str)>, history: &Hi
     let today = history.on(metric, span.date);
     let spark = history.series(metric, back(span.date, 28), span.date);
     let before = days_before(history, span.date);
-    let mean = before
-        .map(|(first, last, _)| history.reading(metric, first, last))
-        .unwrap_or_default();
+    let mean = before.map(|(first, last, _)| history.reading(metric, first, last)).unwrap_or_default();
     let (tone, remark) = tone(metric, today.value, &spark[..spark.len() - 1]);
 
     let mut comparisons = Vec::new();
@@ -138,9 +133,7 @@ fn out_of(
     let Some((name, word)) = companion else {
         return String::new();
     };
-    let total = entrega_model::metrics::metric(name)
-        .and_then(|metric| history.on(metric, date).value)
-        .unwrap_or(0.0);
+    let total = entrega_model::metrics::metric(name).and_then(|metric| history.on(metric, date).value).unwrap_or(0.0);
     if total <= 0.0 {
         return format!("of 0 {word}");
     }
@@ -150,11 +143,7 @@ fn out_of(
 
 fn compare(label: String, metric: &Metric, now: Reading, then: Reading, is_mean: bool) -> Comparison {
     let mut out_of = String::new();
-    let text = if is_mean {
-        format::mean(then.value, metric.unit)
-    } else {
-        format::figure(then.value, metric.unit)
-    };
+    let text = if is_mean { format::mean(then.value, metric.unit) } else { format::figure(then.value, metric.unit) };
     if let (Some(base), Some(_)) = (then.base, then.value) {
         out_of = format!("of {}", format::decimal(base, 0));
     }
@@ -162,12 +151,7 @@ fn compare(label: String, metric: &Metric, now: Reading, then: Reading, is_mean:
         (Some(now), Some(then)) => format::change(now, then, metric.unit),
         _ => String::new(),
     };
-    Comparison {
-        label,
-        text,
-        out_of,
-        change,
-    }
+    Comparison { label, text, out_of, change }
 }
 
 /// Whether the day lies outside the middle 80 % of the days before it, and which kind of news that is.
@@ -214,29 +198,17 @@ mod tests {
         let on_time = metric("on_time_rate").unwrap();
         assert_eq!(tone(on_time, Some(0.91), &days), ("", String::new()));
         assert_eq!(tone(on_time, Some(0.80), &days), ("worse", "unusually low".to_owned()));
-        assert_eq!(
-            tone(metric("late_deliveries").unwrap(), Some(5.0), &days),
-            ("worse", "unusually high".to_owned())
-        );
+        assert_eq!(tone(metric("late_deliveries").unwrap(), Some(5.0), &days), ("worse", "unusually high".to_owned()));
         assert_eq!(tone(metric("deliveries").unwrap(), Some(5.0), &days).0, "different");
     }
 
     #[test]
     fn a_comparison_names_the_number_behind_a_rate() {
         let on_time = metric("on_time_rate").unwrap();
-        let now = Reading {
-            value: Some(0.912),
-            base: Some(318.0),
-        };
-        let then = Reading {
-            value: Some(0.926),
-            base: Some(9_000.0),
-        };
+        let now = Reading { value: Some(0.912), base: Some(318.0) };
+        let then = Reading { value: Some(0.926), base: Some(9_000.0) };
         let comparison = compare("28-day mean".to_owned(), on_time, now, then, true);
-        assert_eq!(
-            (comparison.text.as_str(), comparison.out_of.as_str()),
-            ("92.6\u{202f}%", "of 9,000")
-        );
+        assert_eq!((comparison.text.as_str(), comparison.out_of.as_str()), ("92.6\u{202f}%", "of 9,000"));
         assert_eq!(comparison.change, "\u{2212}1.4\u{202f}pts");
     }
 }

@@ -59,9 +59,7 @@ pub(super) fn signed(value: f64, decimals: usize) -> String {
 /// A number with thousands apart.
 pub(super) fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) = text
-        .split_once('.')
-        .map_or((text.as_str(), None), |(whole, part)| (whole, Some(part)));
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, part)| (whole, Some(part)));
     let mut out = String::new();
     if value < 0.0 && text.chars().any(|c| matches!(c, '1'..='9')) {
         out.push(MINUS);
@@ -122,19 +120,14 @@ pub(super) const STATES: [(&str, &str, u8, u8); 27] = [
 
 /// A state's name; codes that are none stay as they are.
 pub(super) fn state_name(code: &str) -> &str {
-    STATES
-        .iter()
-        .find(|(known, ..)| *known == code)
-        .map_or(code, |(_, name, ..)| name)
+    STATES.iter().find(|(known, ..)| *known == code).map_or(code, |(_, name, ..)| name)
 }
 
 /// `health_beauty` as people write it: `Health beauty`.
 pub(super) fn category_name(category: &str) -> String {
     let words = category.replace('_', " ");
     let mut letters = words.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -34,11 +34,7 @@ pub(super) struct Span {
 impl Span {
     /// 90 days of trends, the 6 before them that a mean over 7 days needs, and the day a year ago.
     pub fn of(date: NaiveDate) -> Self {
-        Self {
-            date,
-            first: back(date, 95),
-            last_year: back(date, 364),
-        }
+        Self { date, first: back(date, 95), last_year: back(date, 364) }
     }
 }
 
@@ -59,15 +55,8 @@ pub(super) struct History {
 
 /// The measures of each day.
 pub(super) fn measures_sql(span: &Span) -> String {
-    let sums = all_measures()
-        .iter()
-        .map(|name| format!("sum({name}) as {name}"))
-        .collect::<Vec<_>>()
-        .join(",\n  ");
-    format!(
-        "select date,\n  {sums}\nfrom summary.delivery_daily\nwhere {}\ngroup by date",
-        wanted_days(span)
-    )
+    let sums = all_measures().iter().map(|name| format!("sum({name}) as {name}")).collect::<Vec<_>>().join(",\n  ");
+    format!("select date,\n  {sums}\nfrom summary.delivery_daily\nwhere {}\ngroup by date", wanted_days(span))
 }
 
 /// The delivery days of each day.
@@ -106,10 +95,7 @@ fn all_measures() -> BTreeSet<&'static str> {
 impl History {
     /// Puts the three answers together.
     pub fn new(begins: NaiveDate, measures: &Rows, delivery_days: &Rows, standing: &Rows) -> Result<Self, ReportError> {
-        let mut history = Self {
-            begins,
-            ..Self::default()
-        };
+        let mut history = Self { begins, ..Self::default() };
         for row in 0..measures.len {
             let sums = all_measures()
                 .into_iter()
@@ -121,12 +107,7 @@ impl History {
             #[allow(clippy::cast_possible_truncation, reason = "delivery days are small whole numbers")]
             let days = delivery_days.number("delivery_days", row).unwrap_or(0.0) as i64;
             let delivered = delivery_days.number("delivered", row).unwrap_or(0.0);
-            *history
-                .delivery_days
-                .entry(day(delivery_days, row)?)
-                .or_default()
-                .entry(days)
-                .or_default() += delivered;
+            *history.delivery_days.entry(day(delivery_days, row)?).or_default().entry(days).or_default() += delivered;
         }
         for row in 0..standing.len {
             let counts = standing_aggregates()
@@ -154,14 +135,8 @@ impl History {
                 }
                 let value = metric.formula.value(&sums);
                 match metric.formula {
-                    Formula::Ratio { per, .. } => Reading {
-                        value,
-                        base: sums.get(per).copied(),
-                    },
-                    _ => Reading {
-                        value: value.map(|sum| sum / days),
-                        base: None,
-                    },
+                    Formula::Ratio { per, .. } => Reading { value, base: sums.get(per).copied() },
+                    _ => Reading { value: value.map(|sum| sum / days), base: None },
                 }
             }
             Formula::DeliveryDaysQuantile { level } => {
@@ -169,21 +144,12 @@ impl History {
                 for (days, delivered) in self.delivery_days.range(first..=last).flat_map(|(_, by_days)| by_days) {
                     *by_days.entry(*days).or_default() += delivered;
                 }
-                Reading {
-                    value: delivery_days_quantile(&by_days, level),
-                    base: Some(by_days.values().sum()),
-                }
+                Reading { value: delivery_days_quantile(&by_days, level), base: Some(by_days.values().sum()) }
             }
             Formula::Standing(_) => {
-                let open: f64 = self
-                    .standing
-                    .range(first..=last)
-                    .filter_map(|(_, counts)| counts.get(metric.name))
-                    .sum();
-                Reading {
-                    value: Some(open / days),
-                    base: None,
-                }
+                let open: f64 =
+                    self.standing.range(first..=last).filter_map(|(_, counts)| counts.get(metric.name)).sum();
+                Reading { value: Some(open / days), base: None }
             }
         }
     }
@@ -199,19 +165,9 @@ impl History {
         let readings: Vec<_> = first
             .iter_days()
             .take_while(|day| *day <= last)
-            .map(|day| {
-                if day < self.begins {
-                    Reading::default()
-                } else {
-                    self.on(metric, day)
-                }
-            })
+            .map(|day| if day < self.begins { Reading::default() } else { self.on(metric, day) })
             .collect();
-        let mut bases: Vec<_> = readings
-            .iter()
-            .filter_map(|reading| reading.base)
-            .filter(|base| *base > 0.0)
-            .collect();
+        let mut bases: Vec<_> = readings.iter().filter_map(|reading| reading.base).filter(|base| *base > 0.0).collect();
         bases.sort_by(f64::total_cmp);
         let enough = bases.get(bases.len() / 2).map_or(0.0, |median| median / 10.0);
         readings
@@ -227,11 +183,9 @@ impl History {
 }
 
 fn day(rows: &Rows, row: usize) -> Result<NaiveDate, ReportError> {
-    rows.date("date", row)
-        .filter(|date| date.year() > 1970)
-        .ok_or_else(|| ReportError::Unreadable {
-            what: "the network by day",
-            column: "date".to_owned(),
-            message: "it holds no date".to_owned(),
-        })
+    rows.date("date", row).filter(|date| date.year() > 1970).ok_or_else(|| ReportError::Unreadable {
+        what: "the network by day",
+        column: "date".to_owned(),
+        message: "it holds no date".to_owned(),
+    })
 }

@@ -53,28 +53,16 @@ struct Item {
 fn items(rows: &Rows) -> Vec<Item> {
     let mut items: Vec<_> = (0..rows.len)
         .map(|row| {
-            let (limit, carrier) = (
-                time(rows, "shipping_limit_date", row),
-                time(rows, "order_delivered_carrier_date", row),
-            );
+            let (limit, carrier) =
+                (time(rows, "shipping_limit_date", row), time(rows, "order_delivered_carrier_date", row));
             #[allow(clippy::cast_precision_loss, reason = "seconds of a few years")]
-            let days_late = limit.zip(carrier).map_or(0.0, |(limit, carrier)| {
-                (carrier - limit).num_seconds() as f64 / 86_400.0
-            });
+            let days_late =
+                limit.zip(carrier).map_or(0.0, |(limit, carrier)| (carrier - limit).num_seconds() as f64 / 86_400.0);
             Item { row, days_late }
         })
         .collect();
-    let key = |row: usize| {
-        (
-            rows.text("order_id", row),
-            rows.number("order_item_id", row).map(f64::to_bits),
-        )
-    };
-    items.sort_by(|a, b| {
-        b.days_late
-            .total_cmp(&a.days_late)
-            .then_with(|| key(a.row).cmp(&key(b.row)))
-    });
+    let key = |row: usize| (rows.text("order_id", row), rows.number("order_item_id", row).map(f64::to_bits));
+    items.sort_by(|a, b| b.days_late.total_cmp(&a.days_late).then_with(|| key(a.row).cmp(&key(b.row))));
     items
 }
 
@@ -88,20 +76,13 @@ pub(super) fn table(rows: &Rows, limit: usize) -> Table {
             let row = item.row;
             let id = |name: &str| {
                 let id = rows.text(name, row).unwrap_or_default();
-                Cell {
-                    text: short_id(id),
-                    title: id.to_owned(),
-                    ..Cell::default()
-                }
+                Cell { text: short_id(id), title: id.to_owned(), ..Cell::default() }
             };
             let place = rows
                 .text("seller_city", row)
                 .zip(rows.text("seller_state", row))
                 .map_or_else(String::new, |(city, state)| format!("{city}, {state}"));
-            let money = rows
-                .text("price", row)
-                .and_then(|price| price.parse().ok())
-                .unwrap_or(0.0);
+            let money = rows.text("price", row).and_then(|price| price.parse().ok()).unwrap_or(0.0);
             let delivered = time(rows, "order_delivered_customer_date", row).map(|time| time.date());
             let promised = time(rows, "order_estimated_delivery_date", row).map(|time| time.date());
             let outcome = match (delivered, promised) {
@@ -112,10 +93,7 @@ pub(super) fn table(rows: &Rows, limit: usize) -> Table {
                 (None, _) => rows.text("order_status", row).unwrap_or("open").to_owned(),
             };
             vec![
-                Cell {
-                    small: place,
-                    ..id("seller_id")
-                },
+                Cell { small: place, ..id("seller_id") },
                 text(lateness(item.days_late)),
                 text(minutes(rows, "shipping_limit_date", row)),
                 text(minutes(rows, "order_delivered_carrier_date", row)),
@@ -128,11 +106,7 @@ pub(super) fn table(rows: &Rows, limit: usize) -> Table {
         })
         .collect();
     let left = items.len().saturating_sub(limit);
-    let rest = if left > 0 {
-        format!("{left} more in the CSV file beside this report.")
-    } else {
-        String::new()
-    };
+    let rest = if left > 0 { format!("{left} more in the CSV file beside this report.") } else { String::new() };
     let heads = [
         ("Seller", false),
         ("Late by", true),
@@ -144,11 +118,7 @@ pub(super) fn table(rows: &Rows, limit: usize) -> Table {
         ("Promised", true),
         ("Then delivered", false),
     ];
-    Table {
-        columns: columns(&heads),
-        rows: shown,
-        rest,
-    }
+    Table { columns: columns(&heads), rows: shown, rest }
 }
 
 /// All items as CSV with a head, the latest first; timestamps `YYYY-MM-DD HH:MM:SS`, missing values empty.
@@ -161,9 +131,7 @@ pub(super) fn csv(rows: &Rows) -> String {
             .map(|name| match rows.text(name, item.row) {
                 Some(value) if name.ends_with("_date") || name.ends_with("_timestamp") => seconds(value),
                 Some(value) => quoted(value),
-                None => rows
-                    .number(name, item.row)
-                    .map_or_else(String::new, |number| format!("{number}")),
+                None => rows.number(name, item.row).map_or_else(String::new, |number| format!("{number}")),
             })
             .collect();
         out.push_str(&fields.join(","));
@@ -203,11 +171,7 @@ fn lateness(days: f64) -> String {
 }
 
 fn days(number: i64) -> String {
-    if number == 1 {
-        "1 day".to_owned()
-    } else {
-        format!("{number} days")
-    }
+    if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
 }
 
 #[cfg(test)]

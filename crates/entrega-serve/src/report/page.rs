@@ -94,17 +94,10 @@ pub(super) fn render(page: &Page, data: &serde_json::Value) -> Result<String, Re
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment
-        .add_template("report.html", TEMPLATE)
-        .map_err(ReportError::Template)?;
-    let scripts: Vec<_> = [D3, PLOT, CHARTS]
-        .iter()
-        .map(|script| Value::from_safe_string((*script).to_owned()))
-        .collect();
-    let hashes: Vec<_> = [D3, PLOT, CHARTS]
-        .iter()
-        .map(|script| format!("'sha256-{}'", hash(script)))
-        .collect();
+    environment.add_template("report.html", TEMPLATE).map_err(ReportError::Template)?;
+    let scripts: Vec<_> =
+        [D3, PLOT, CHARTS].iter().map(|script| Value::from_safe_string((*script).to_owned())).collect();
+    let hashes: Vec<_> = [D3, PLOT, CHARTS].iter().map(|script| format!("'sha256-{}'", hash(script))).collect();
     let policy = format!(
         "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
         hashes.join(" ")
@@ -122,10 +115,7 @@ pub(super) fn render(page: &Page, data: &serde_json::Value) -> Result<String, Re
 
 /// JSON that cannot end the script element it stands in, whatever the data says.
 pub(super) fn json_for_script(data: &serde_json::Value) -> String {
-    data.to_string()
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
+    data.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 fn hash(script: &str) -> String {

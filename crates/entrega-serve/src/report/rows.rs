@@ -26,10 +26,7 @@ impl Rows {
     /// Takes an answer over; `what` names the question in errors.
     pub fn new(batches: &[RecordBatch], what: &'static str) -> Result<Self, ReportError> {
         let Some(first) = batches.first() else {
-            return Ok(Self {
-                columns: HashMap::new(),
-                len: 0,
-            });
+            return Ok(Self { columns: HashMap::new(), len: 0 });
         };
         let batch =
             concat_batches(&first.schema(), batches).map_err(|error| unreadable(what, "all columns", &error))?;
@@ -44,10 +41,7 @@ impl Rows {
             let column = cast(column, &wanted).map_err(|error| unreadable(what, field.name(), &error))?;
             columns.insert(field.name().clone(), column);
         }
-        Ok(Self {
-            columns,
-            len: batch.num_rows(),
-        })
+        Ok(Self { columns, len: batch.num_rows() })
     }
 
     fn column(&self, name: &str, row: usize) -> Option<&ArrayRef> {
@@ -56,9 +50,7 @@ impl Rows {
 
     /// A number; `None` for NULL.
     pub fn number(&self, name: &str, row: usize) -> Option<f64> {
-        self.column(name, row)?
-            .as_primitive_opt::<Float64Type>()
-            .map(|column| column.value(row))
+        self.column(name, row)?.as_primitive_opt::<Float64Type>().map(|column| column.value(row))
     }
 
     /// A text; `None` for NULL. Timestamps read `YYYY-MM-DD HH:MM:SS`.
@@ -74,9 +66,5 @@ impl Rows {
 }
 
 fn unreadable(what: &'static str, column: &str, error: &arrow::error::ArrowError) -> ReportError {
-    ReportError::Unreadable {
-        what,
-        column: column.to_owned(),
-        message: error.to_string(),
-    }
+    ReportError::Unreadable { what, column: column.to_owned(), message: error.to_string() }
 }

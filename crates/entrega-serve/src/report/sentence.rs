@@ -38,16 +38,9 @@ pub(super) fn headline(day: &Day) -> String {
     }
     let rate = 1.0 - day.late / day.delivered;
     let arrived = if day.delivered > 1.0 {
-        format!(
-            "{} of {} deliveries arrived",
-            format::percent(rate),
-            format::decimal(day.delivered, 0)
-        )
+        format!("{} of {} deliveries arrived", format::percent(rate), format::decimal(day.delivered, 0))
     } else {
-        format!(
-            "the only delivery {}",
-            if day.late > 0.0 { "arrived late" } else { "arrived" }
-        )
+        format!("the only delivery {}", if day.late > 0.0 { "arrived late" } else { "arrived" })
     };
     let mut out = format!("{date}, {arrived} by the promised day");
     if day.delivered <= 1.0 && day.late > 0.0 {
@@ -119,11 +112,7 @@ fn drivers(day: &Day, worse: bool) -> String {
 
 /// What the sentence says, from the report's figures.
 pub(super) fn day_of(date: NaiveDate, states: &Breakdown, on_time: Option<&Figure>, mean_days: Option<i64>) -> Day {
-    let states: Vec<_> = states
-        .groups
-        .iter()
-        .map(|group| (group.keys[0].clone(), group.day.1, group.day.0))
-        .collect();
+    let states: Vec<_> = states.groups.iter().map(|group| (group.keys[0].clone(), group.day.1, group.day.0)).collect();
     Day {
         date,
         delivered: states.iter().map(|(_, _, delivered)| delivered).sum(),
@@ -145,17 +134,9 @@ pub(super) fn second_line(figures: &[Figure]) -> String {
         });
     }
     if let (Some(open), Some(overdue)) = (find("open_orders"), find("overdue_orders")) {
-        let change = overdue
-            .comparisons
-            .first()
-            .filter(|comparison| comparison.label == "Day before");
-        let since = change.map_or_else(String::new, |day_before| {
-            format!(" ({} the day before)", day_before.text)
-        });
-        parts.push(format!(
-            "{} orders were open in the evening, {} of them overdue{since}.",
-            open.text, overdue.text
-        ));
+        let change = overdue.comparisons.first().filter(|comparison| comparison.label == "Day before");
+        let since = change.map_or_else(String::new, |day_before| format!(" ({} the day before)", day_before.text));
+        parts.push(format!("{} orders were open in the evening, {} of them overdue{since}.", open.text, overdue.text));
     }
     parts.join(" ")
 }
@@ -191,11 +172,7 @@ mod tests {
 
     #[test]
     fn a_day_in_line_says_where_the_late_ones_went() {
-        let usual = Day {
-            mean: Some((0.914, 28)),
-            unusual: false,
-            ..day()
-        };
+        let usual = Day { mean: Some((0.914, 28)), unusual: false, ..day() };
         assert!(
             headline(&usual).ends_with(
                 "– in line with the 28-day mean (91.4\u{202f}%); of the 28 late, 12 went to Rio de Janeiro and 9 to São Paulo."
@@ -203,47 +180,22 @@ mod tests {
             "{}",
             headline(&usual)
         );
-        let better = Day {
-            mean: Some((0.90, 12)),
-            unusual: false,
-            ..day()
-        };
+        let better = Day { mean: Some((0.90, 12)), unusual: false, ..day() };
         assert!(headline(&better).contains("1.2 points better than the 12-day mean, within its usual range; of the"));
     }
 
     #[test]
     fn small_days_are_told_without_fuss() {
-        let none = Day {
-            delivered: 0.0,
-            late: 0.0,
-            states: Vec::new(),
-            ..day()
-        };
+        let none = Day { delivered: 0.0, late: 0.0, states: Vec::new(), ..day() };
         assert_eq!(headline(&none), "On Thursday 23 August 2018, no order was delivered.");
-        let punctual = Day {
-            delivered: 4.0,
-            late: 0.0,
-            mean: None,
-            ..day()
-        };
+        let punctual = Day { delivered: 4.0, late: 0.0, mean: None, ..day() };
         assert_eq!(
             headline(&punctual),
             "On Thursday 23 August 2018, 100.0\u{202f}% of 4 deliveries arrived by the promised day; none was late."
         );
-        let few = Day {
-            delivered: 2.0,
-            late: 1.0,
-            states: vec![("AC".to_owned(), 1.0, 2.0)],
-            ..day()
-        };
+        let few = Day { delivered: 2.0, late: 1.0, states: vec![("AC".to_owned(), 1.0, 2.0)], ..day() };
         assert!(!headline(&few).contains("28-day mean"), "{}", headline(&few));
-        let one = Day {
-            delivered: 1.0,
-            late: 1.0,
-            mean: None,
-            states: vec![("AC".to_owned(), 1.0, 1.0)],
-            ..day()
-        };
+        let one = Day { delivered: 1.0, late: 1.0, mean: None, states: vec![("AC".to_owned(), 1.0, 1.0)], ..day() };
         assert_eq!(
             headline(&one),
             "On Thursday 23 August 2018, the only delivery arrived late; the late one went to Acre."

@@ -23,16 +23,8 @@ struct Chart {
 }
 
 const CHARTS: [Chart; 6] = [
-    Chart {
-        id: "late",
-        title: "Late rate",
-        metrics: &[("late_rate", "Late")],
-    },
-    Chart {
-        id: "missed",
-        title: "Missed hand-over share",
-        metrics: &[("missed_handover_share", "Missed")],
-    },
+    Chart { id: "late", title: "Late rate", metrics: &[("late_rate", "Late")] },
+    Chart { id: "missed", title: "Missed hand-over share", metrics: &[("missed_handover_share", "Missed")] },
     Chart {
         id: "days",
         title: "Delivery time",
@@ -48,11 +40,7 @@ const CHARTS: [Chart; 6] = [
         title: "Open and overdue orders",
         metrics: &[("open_orders", "Open"), ("overdue_orders", "Overdue")],
     },
-    Chart {
-        id: "reviews",
-        title: "Review score",
-        metrics: &[("review_score", "Score")],
-    },
+    Chart { id: "reviews", title: "Review score", metrics: &[("review_score", "Score")] },
 ];
 
 /// The captions of the charts.
@@ -67,27 +55,15 @@ pub(super) fn trends(history: &History, span: &Span) -> Vec<Trend> {
             } else {
                 format!("Last 7 days: {now}.")
             };
-            let description = format!(
-                "{} over the {DAYS} days to {}.",
-                chart.title,
-                format::short_date(span.date)
-            );
-            Trend {
-                id: chart.id,
-                title: chart.title,
-                note,
-                description,
-            }
+            let description = format!("{} over the {DAYS} days to {}.", chart.title, format::short_date(span.date));
+            Trend { id: chart.id, title: chart.title, note, description }
         })
         .collect()
 }
 
 /// The lines of a chart over the 7 days to `last`, in words: `mean 8.9 d, 9 of 10 within 15.7 d (1,966 deliveries)`.
 fn week(chart: &Chart, history: &History, last: NaiveDate) -> String {
-    let metrics = chart
-        .metrics
-        .iter()
-        .filter_map(|(name, label)| Some((metric(name)?, label)));
+    let metrics = chart.metrics.iter().filter_map(|(name, label)| Some((metric(name)?, label)));
     let mut base = String::new();
     let lines: Vec<_> = metrics
         .map(|(metric, label)| {
@@ -96,11 +72,7 @@ fn week(chart: &Chart, history: &History, last: NaiveDate) -> String {
                 base = format!(" of {} {}", format::decimal(cases, 0), metric.base);
             }
             let text = format::mean(reading.value, metric.unit);
-            if chart.metrics.len() > 1 {
-                format!("{} {text}", label.to_lowercase())
-            } else {
-                text
-            }
+            if chart.metrics.len() > 1 { format!("{} {text}", label.to_lowercase()) } else { text }
         })
         .collect();
     format!("{}{base}", lines.join(", "))
@@ -113,25 +85,13 @@ pub(super) fn chart_data(history: &History, span: &Span, figures: &[Figure], sta
     let charts: Vec<_> = CHARTS
         .iter()
         .map(|chart| {
-            let metrics = chart
-                .metrics
-                .iter()
-                .filter_map(|(name, label)| Some((metric(name)?, label)));
+            let metrics = chart.metrics.iter().filter_map(|(name, label)| Some((metric(name)?, label)));
             let lines: Vec<_> = metrics
                 .map(|(metric, label)| {
-                    let week = if matches!(metric.formula, Formula::Standing(_)) {
-                        0
-                    } else {
-                        6
-                    };
-                    let weeks: Vec<_> = days
-                        .iter()
-                        .map(|day| history.reading(metric, back(*day, week), *day).value)
-                        .collect();
-                    let base: Vec<_> = days
-                        .iter()
-                        .map(|day| history.reading(metric, *day, *day).base)
-                        .collect();
+                    let week = if matches!(metric.formula, Formula::Standing(_)) { 0 } else { 6 };
+                    let weeks: Vec<_> =
+                        days.iter().map(|day| history.reading(metric, back(*day, week), *day).value).collect();
+                    let base: Vec<_> = days.iter().map(|day| history.reading(metric, *day, *day).base).collect();
                     json!({
                         "label": label,
                         "unit": unit(metric.unit),
@@ -199,8 +159,5 @@ fn unit(unit: Unit) -> &'static str {
 
 /// Four significant decimals are enough for a line, and keep the page small.
 fn rounded(values: &[Option<f64>]) -> Vec<Option<f64>> {
-    values
-        .iter()
-        .map(|value| value.map(|value| (value * 10_000.0).round() / 10_000.0))
-        .collect()
+    values.iter().map(|value| value.map(|value| (value * 10_000.0).round() / 10_000.0)).collect()
 }

@@ -37,12 +37,8 @@ fn assert_says(message: &str, words: &[&str]) {
 fn zipped(skip: Option<SourceTable>) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for table in SourceTable::ALL.into_iter().filter(|table| Some(*table) != skip) {
-        archive
-            .start_file(format!("archive/{table}"), zip::write::SimpleFileOptions::default())
-            .unwrap();
-        archive
-            .write_all(&fs::read(shop().join(table.file())).unwrap())
-            .unwrap();
+        archive.start_file(format!("archive/{table}"), zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(&fs::read(shop().join(table.file())).unwrap()).unwrap();
     }
     archive.finish().unwrap().into_inner()
 }
@@ -67,45 +63,23 @@ fn paths_that_are_no_order_system() {
     assert_says(&message(&path), &["shop.zip", "not a zip"]);
     let whole = zipped(None);
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert_says(
-        &message(&path),
-        &["shop.zip", "truncated or damaged", "download it again"],
-    );
+    assert_says(&message(&path), &["shop.zip", "truncated or damaged", "download it again"]);
     fs::write(&path, zipped(Some(SourceTable::Sellers))).unwrap();
-    assert_says(
-        &message(&path),
-        &[
-            "missing olist_sellers_dataset.csv;",
-            "found olist_customers_dataset.csv, ",
-        ],
-    );
+    assert_says(&message(&path), &["missing olist_sellers_dataset.csv;", "found olist_customers_dataset.csv, "]);
     fs::remove_file(&path).unwrap();
-    assert_says(
-        &message(folder.path()),
-        &["missing olist_orders_dataset.csv, olist_order_items", "found none"],
-    );
+    assert_says(&message(folder.path()), &["missing olist_orders_dataset.csv, olist_order_items", "found none"]);
 }
 
 #[test]
 fn headers_that_lack_a_column() {
-    let folder = changed(SourceTable::Orders, |text| {
-        text.replace("order_approved_at", "approved_at")
-    });
+    let folder = changed(SourceTable::Orders, |text| text.replace("order_approved_at", "approved_at"));
     assert_says(
         &message(folder.path()),
-        &[
-            "olist_orders_dataset.csv, line 1: missing column order_approved_at; found order_id, ",
-            ", approved_at, ",
-        ],
+        &["olist_orders_dataset.csv, line 1: missing column order_approved_at; found order_id, ", ", approved_at, "],
     );
     let folder = changed(SourceTable::Geolocation, |_| String::new());
-    assert_says(
-        &message(folder.path()),
-        &["olist_geolocation_dataset.csv, line 1: missing column", "found none"],
-    );
-    let folder = changed(SourceTable::Orders, |text| {
-        text.lines().next().unwrap().to_owned() + "\n"
-    });
+    assert_says(&message(folder.path()), &["olist_geolocation_dataset.csv, line 1: missing column", "found none"]);
+    let folder = changed(SourceTable::Orders, |text| text.lines().next().unwrap().to_owned() + "\n");
     assert_says(&message(folder.path()), &["no event at all"]);
 }
 
@@ -114,43 +88,28 @@ fn files_that_end_too_early() {
     let folder = changed(SourceTable::Items, |text| text[..text.len() - 40].to_owned());
     assert_says(
         &message(folder.path()),
-        &[
-            "olist_order_items_dataset.csv, line 36: the file ends inside",
-            "truncated",
-        ],
+        &["olist_order_items_dataset.csv, line 36: the file ends inside", "truncated"],
     );
-    let folder = changed(SourceTable::Reviews, |text| {
-        text[..text.find("no limite").unwrap()].to_owned()
-    });
-    assert_says(
-        &message(folder.path()),
-        &["olist_order_reviews_dataset.csv, line 4: ", "quote is left open"],
-    );
+    let folder = changed(SourceTable::Reviews, |text| text[..text.find("no limite").unwrap()].to_owned());
+    assert_says(&message(folder.path()), &["olist_order_reviews_dataset.csv, line 4: ", "quote is left open"]);
 }
 
 #[test]
 fn rows_that_have_no_place_in_time() {
-    let folder = changed(SourceTable::Orders, |text| {
-        text.replace("2018-01-15 10:12:00", "15/01/2018 10:12")
-    });
+    let folder = changed(SourceTable::Orders, |text| text.replace("2018-01-15 10:12:00", "15/01/2018 10:12"));
     assert_says(
         &message(folder.path()),
         &["olist_orders_dataset.csv, line 3: order_approved_at is \"15/01/2018 10:12\""],
     );
     let folder = changed(SourceTable::Orders, |text| text.replace("2018-01-15 10:00:00", ""));
-    assert_says(
-        &message(folder.path()),
-        &["olist_orders_dataset.csv, line 3: order_purchase_timestamp is \"\""],
-    );
+    assert_says(&message(folder.path()), &["olist_orders_dataset.csv, line 3: order_purchase_timestamp is \"\""]);
     // Line 5 holds a record that goes on in line 6.
     let folder = changed(SourceTable::Reviews, |text| text.replace("2018-01-14 09:00:00", "soon"));
     assert_says(
         &message(folder.path()),
         &["olist_order_reviews_dataset.csv, line 6: review_answer_timestamp is \"soon\""],
     );
-    let folder = changed(SourceTable::Payments, |text| {
-        text.replacen(",boleto,1,", ",boleto,1,1,", 1)
-    });
+    let folder = changed(SourceTable::Payments, |text| text.replacen(",boleto,1,", ",boleto,1,1,", 1));
     assert_says(
         &message(folder.path()),
         &["olist_order_payments_dataset.csv, line 2: 6 fields where the header has 5"],
@@ -162,20 +121,8 @@ async fn a_lake_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("landing"), "a file where a folder should be").unwrap();
     let store = Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap());
-    let error = one_drop(
-        &shop_system(),
-        store,
-        object_store::path::Path::default(),
-        OneDropOptions::default(),
-    )
-    .await
-    .unwrap_err();
-    assert_says(
-        &error.to_string(),
-        &[
-            "landing",
-            "cannot ",
-            "hint: check that the lake's folder may be written",
-        ],
-    );
+    let error = one_drop(&shop_system(), store, object_store::path::Path::default(), OneDropOptions::default())
+        .await
+        .unwrap_err();
+    assert_says(&error.to_string(), &["landing", "cannot ", "hint: check that the lake's folder may be written"]);
 }

@@ -37,32 +37,20 @@ pub fn moment(text: &str) -> NaiveDateTime {
 
 pub async fn replayed(system: &OrderSystem, options: ReplayOptions) -> (Arc<InMemory>, ReplaySummary) {
     let store = Arc::new(InMemory::new());
-    let summary = replay(system, store.clone(), Path::from("lake"), options, |_| ())
-        .await
-        .unwrap();
+    let summary = replay(system, store.clone(), Path::from("lake"), options, |_| ()).await.unwrap();
     (store, summary)
 }
 
 pub async fn cut(system: &OrderSystem, to: Option<NaiveDateTime>) -> Vec<Landed> {
     let store = Arc::new(InMemory::new());
-    let options = OneDropOptions {
-        to,
-        ..OneDropOptions::default()
-    };
-    one_drop(system, store.clone(), Path::from("lake"), options)
-        .await
-        .unwrap();
+    let options = OneDropOptions { to, ..OneDropOptions::default() };
+    one_drop(system, store.clone(), Path::from("lake"), options).await.unwrap();
     landed(store.as_ref()).await
 }
 
 /// All drops, in their order of precedence; each file checked against its manifest.
 pub async fn landed(store: &dyn ObjectStore) -> Vec<Landed> {
-    let objects: Vec<_> = store
-        .list(None)
-        .map_ok(|object| object.location)
-        .try_collect()
-        .await
-        .unwrap();
+    let objects: Vec<_> = store.list(None).map_ok(|object| object.location).try_collect().await.unwrap();
     let mut present: BTreeMap<String, usize> = BTreeMap::new();
     for path in &objects {
         let folder = path.to_string().rsplit_once('/').unwrap().0.to_owned();
@@ -75,13 +63,7 @@ pub async fn landed(store: &dyn ObjectStore) -> Vec<Landed> {
         let folder = path.to_string().strip_suffix("/_manifest.json").unwrap().to_owned();
         let mut files = BTreeMap::new();
         for (name, entry) in &manifest.files {
-            let bytes = store
-                .get(&Path::from(format!("{folder}/{name}")))
-                .await
-                .unwrap()
-                .bytes()
-                .await
-                .unwrap();
+            let bytes = store.get(&Path::from(format!("{folder}/{name}"))).await.unwrap().bytes().await.unwrap();
             let table = SourceTable::ALL.into_iter().find(|table| table.file() == name).unwrap();
             let (rows, count) = rows_of(table, &bytes);
             assert_eq!(entry.bytes, bytes.len() as u64, "{folder}/{name}");
@@ -89,16 +71,8 @@ pub async fn landed(store: &dyn ObjectStore) -> Vec<Landed> {
             assert_eq!(entry.rows, count as u64, "{folder}/{name}");
             files.insert(table.file(), rows);
         }
-        assert_eq!(
-            present[&folder],
-            files.len() + 1,
-            "{folder} holds what its manifest names"
-        );
-        drops.push(Landed {
-            folder,
-            manifest,
-            files,
-        });
+        assert_eq!(present[&folder], files.len() + 1, "{folder} holds what its manifest names");
+        drops.push(Landed { folder, manifest, files });
     }
     drops.sort_by_key(|drop| drop.manifest.precedence());
     drops
@@ -109,10 +83,7 @@ pub fn last_state<'a>(drops: impl IntoIterator<Item = &'a Landed>) -> State {
     let mut state = State::new();
     for drop in drops {
         for (name, rows) in &drop.files {
-            let table = SourceTable::ALL
-                .into_iter()
-                .find(|table| table.file() == *name)
-                .unwrap();
+            let table = SourceTable::ALL.into_iter().find(|table| table.file() == *name).unwrap();
             assert_eq!(drop.manifest.files[*name].content, table.content());
             let known = state.entry(*name).or_default();
             upsert(known, table, rows, &drop.folder);
@@ -126,12 +97,7 @@ pub fn last_state<'a>(drops: impl IntoIterator<Item = &'a Landed>) -> State {
 pub fn source_state(system: &OrderSystem) -> State {
     let mut state = State::new();
     for table in SourceTable::ALL {
-        upsert(
-            state.entry(table.file()).or_default(),
-            table,
-            &rows_of(table, system.table(table).bytes()).0,
-            "source",
-        );
+        upsert(state.entry(table.file()).or_default(), table, &rows_of(table, system.table(table).bytes()).0, "source");
     }
     state
 }
@@ -160,16 +126,12 @@ fn rows_of(table: SourceTable, bytes: &[u8]) -> (Vec<Vec<String>>, usize) {
     if table.content() == Content::Snapshot {
         return (vec![vec![digest(bytes)]], reader.byte_records().count());
     }
-    let rows: Vec<Vec<String>> = reader
-        .records()
-        .map(|record| record.unwrap().iter().map(str::to_owned).collect())
-        .collect();
+    let rows: Vec<Vec<String>> =
+        reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
     let count = rows.len();
     (rows, count)
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -26,8 +26,17 @@ const TABLES: [&str; 17] = [
 ];
 
 /// Sources, each with a table of quarantined rows.
-const SOURCES: [&str; 9] =
-    ["categories", "customers", "geolocation", "order_items", "order_payments", "order_reviews", "orders", "products", "sellers"];
+const SOURCES: [&str; 9] = [
+    "categories",
+    "customers",
+    "geolocation",
+    "order_items",
+    "order_payments",
+    "order_reviews",
+    "orders",
+    "products",
+    "sellers",
+];
 
 /// Columns that say why a row is in quarantine; the others say when and from where it came.
 const QUARANTINE_COLUMNS: [&str; 4] = ["state", "rule", "reason", "raw"];
@@ -42,7 +51,8 @@ pub struct Contents(BTreeMap<String, Vec<String>>);
 impl Contents {
     /// Reads a lake.
     pub fn of(lake: &Lake) -> Self {
-        let mut tables: BTreeMap<String, Vec<String>> = columns(lake).iter().map(|(table, _)| (table.clone(), Vec::new())).collect();
+        let mut tables: BTreeMap<String, Vec<String>> =
+            columns(lake).iter().map(|(table, _)| (table.clone(), Vec::new())).collect();
         for row in lake.rows(query(lake)) {
             let text = |name: &str| row[name].as_str().unwrap().to_owned();
             tables.get_mut(&text("table_name")).unwrap().push(text("content"));
@@ -66,7 +76,8 @@ fn columns(lake: &Lake) -> &'static [(String, Vec<String>)] {
         // Each column of the DDL is a line that is indented.
         let columns_of = |table: &&str| {
             let ddl = lake.ok(&format!("tables --ddl {table}"));
-            let names = ddl.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next());
+            let names =
+                ddl.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next());
             ((*table).to_owned(), names.filter(|name| *name != "_drop").map(str::to_owned).collect())
         };
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -81,7 +92,8 @@ fn query(lake: &Lake) -> &'static str {
     static QUERY: OnceLock<String> = OnceLock::new();
     QUERY.get_or_init(|| {
         let of_table = |(table, names): &(String, Vec<String>)| {
-            let parts: Vec<String> = names.iter().map(|name| format!("'{name}=', coalesce(cast({name} as string), 'NULL')")).collect();
+            let parts: Vec<String> =
+                names.iter().map(|name| format!("'{name}=', coalesce(cast({name} as string), 'NULL')")).collect();
             format!("select '{table}' as table_name, concat({}) as content from {table}", parts.join(", ' ', "))
         };
         columns(lake).iter().map(of_table).collect::<Vec<_>>().join("\nunion all\n")
@@ -98,7 +110,13 @@ pub fn assert_same(expected: &Contents, actual: &Contents, what: &str) {
             for row in theirs {
                 *left.entry(row).or_default() += 1;
             }
-            mine.iter().filter(|row| left.get_mut(row.as_str()).is_none_or(|count| std::mem::replace(count, count.saturating_sub(1)) == 0)).cloned().collect()
+            mine.iter()
+                .filter(|row| {
+                    left.get_mut(row.as_str())
+                        .is_none_or(|count| std::mem::replace(count, count.saturating_sub(1)) == 0)
+                })
+                .cloned()
+                .collect()
         };
         let (missing, surplus) = (only(rows, &actual.0[table]), only(&actual.0[table], rows));
         if missing.is_empty() && surplus.is_empty() {

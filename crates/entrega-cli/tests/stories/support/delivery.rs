@@ -16,15 +16,30 @@ const SOURCES: [(&str, &str, bool, &str); 9] = [
         false,
         "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,order_delivered_carrier_date,order_delivered_customer_date,order_estimated_delivery_date",
     ),
-    ("order_items", "olist_order_items_dataset.csv", false, "order_id,order_item_id,product_id,seller_id,shipping_limit_date,price,freight_value"),
-    ("order_payments", "olist_order_payments_dataset.csv", false, "order_id,payment_sequential,payment_type,payment_installments,payment_value"),
+    (
+        "order_items",
+        "olist_order_items_dataset.csv",
+        false,
+        "order_id,order_item_id,product_id,seller_id,shipping_limit_date,price,freight_value",
+    ),
+    (
+        "order_payments",
+        "olist_order_payments_dataset.csv",
+        false,
+        "order_id,payment_sequential,payment_type,payment_installments,payment_value",
+    ),
     (
         "order_reviews",
         "olist_order_reviews_dataset.csv",
         false,
         "review_id,order_id,review_score,review_comment_title,review_comment_message,review_creation_date,review_answer_timestamp",
     ),
-    ("customers", "olist_customers_dataset.csv", false, "customer_id,customer_unique_id,customer_zip_code_prefix,customer_city,customer_state"),
+    (
+        "customers",
+        "olist_customers_dataset.csv",
+        false,
+        "customer_id,customer_unique_id,customer_zip_code_prefix,customer_city,customer_state",
+    ),
     ("sellers", "olist_sellers_dataset.csv", false, "seller_id,seller_zip_code_prefix,seller_city,seller_state"),
     (
         "products",
@@ -38,7 +53,12 @@ const SOURCES: [(&str, &str, bool, &str); 9] = [
         true,
         "geolocation_zip_code_prefix,geolocation_lat,geolocation_lng,geolocation_city,geolocation_state",
     ),
-    ("categories", "product_category_name_translation.csv", true, "product_category_name,product_category_name_english"),
+    (
+        "categories",
+        "product_category_name_translation.csv",
+        true,
+        "product_category_name,product_category_name_english",
+    ),
 ];
 
 struct File {
@@ -60,7 +80,12 @@ impl Delivery {
     pub fn day(date: &str) -> Self {
         let start = date.parse::<NaiveDate>().unwrap().and_time(NaiveTime::MIN);
         let end = start + TimeDelta::days(1);
-        Self { folder: format!("landing/dt={date}"), interval: (start, end), produced_at: end + TimeDelta::minutes(5), files: BTreeMap::new() }
+        Self {
+            folder: format!("landing/dt={date}"),
+            interval: (start, end),
+            produced_at: end + TimeDelta::minutes(5),
+            files: BTreeMap::new(),
+        }
     }
 
     /// Delivered under another folder.
@@ -100,11 +125,13 @@ impl Delivery {
     /// Its manifest.
     pub fn manifest(&self) -> Value {
         let entry = |file: &File| {
-            let sha256 = Sha256::digest(&file.bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+            let sha256 =
+                Sha256::digest(&file.bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
             let content = if file.snapshot { "snapshot" } else { "changes" };
             json!({ "rows": file.rows, "bytes": file.bytes.len(), "sha256": sha256, "content": content })
         };
-        let files: serde_json::Map<String, Value> = self.files.iter().map(|(name, file)| (name.clone(), entry(file))).collect();
+        let files: serde_json::Map<String, Value> =
+            self.files.iter().map(|(name, file)| (name.clone(), entry(file))).collect();
         let time = |moment: NaiveDateTime| moment.format("%Y-%m-%dT%H:%M:%S").to_string();
         json!({
             "version": 1,

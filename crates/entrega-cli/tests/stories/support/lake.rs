@@ -198,7 +198,10 @@ impl Transcript {
     /// Runs what must succeed and writes it down.
     pub fn ok(&mut self, lake: &Lake, words: &[&str]) -> &mut Self {
         let outcome = lake.start(words);
-        let shown: Vec<String> = words.iter().map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() }).collect();
+        let shown: Vec<String> = words
+            .iter()
+            .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() })
+            .collect();
         let _ = writeln!(self.0, "$ entrega {}", shown.join(" "));
         let said = outcome.succeeded();
         let _ = writeln!(self.0, "{said}\n");

@@ -32,7 +32,11 @@ pub fn bought(order: u32, purchased: &str, promised: &str) -> String {
 
 /// An order that was delivered: purchase, approval, hand-over, delivery, promise.
 pub fn delivered(order: u32, [purchased, approved, handed_over, delivered]: [&str; 4], promised: &str) -> String {
-    format!("{},{},delivered,{purchased},{approved},{handed_over},{delivered},{promised} 00:00:00", order_id(order), customer_id(order))
+    format!(
+        "{},{},delivered,{purchased},{approved},{handed_over},{delivered},{promised} 00:00:00",
+        order_id(order),
+        customer_id(order)
+    )
 }
 
 pub fn customer(order: u32, zip: &str, state: &str) -> String {
