@@ -23,7 +23,7 @@ Settings: flags win over the environment (ENTREGA_LAKE, ENTREGA_MODELS), which w
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 busy (try later), 4 the delivered data is at fault."
 )]
 pub struct Cli {
-    /// The lake: a folder or a URL (file:///data/lake).
+    /// The lake: a folder or a URL (<file:///data/lake>).
     #[arg(long, global = true, value_name = "URL")]
     pub lake: Option<String>,
     /// A folder of models and contracts, instead of those that are built in.
@@ -122,6 +122,7 @@ pub struct Run {
     pub one_by_one: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
+    #[allow(clippy::struct_field_names)]
     pub dry_run: bool,
     /// The result as JSON.
     #[arg(long)]

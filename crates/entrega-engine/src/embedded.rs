@@ -1,4 +1,4 @@
-//! The embedded engine: DataFusion with Spark's dialect and functions, over rows in memory.
+//! The embedded engine: `DataFusion` with Spark's dialect and functions, over rows in memory.
 //!
 //! Parallelism lies outside: a caller runs several small units at once (months), each on one thread, because a plan
 //! over one month needs neither exchange nor spill. One prepared session state is shared, so that a run costs only its
@@ -76,7 +76,7 @@ pub(crate) fn config(partitions: usize) -> SessionConfig {
     config
 }
 
-/// A session builder with DataFusion's, Spark's and our own functions.
+/// A session builder with `DataFusion`'s, Spark's and our own functions.
 pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
     let mut builder = SessionStateBuilder::new().with_config(config).with_default_features().with_spark_features();
     builder.scalar_functions().get_or_insert_with(Vec::new).extend(functions::scalars());
@@ -128,9 +128,12 @@ impl Embedded {
         let context = self.session(&inputs).map_err(failed("preparing its inputs"))?;
         let (keys, measures): (Vec<_>, Vec<_>) =
             model.columns.iter().map(|column| column.name.clone()).partition(is_key);
-        let columns = model.columns.iter().map(|column| match is_key(&column.name) {
-            true => column.name.clone(),
-            false => format!("cast(sum({0}) as {1}) as {0}", column.name, column.sql_type),
+        let columns = model.columns.iter().map(|column| {
+            if is_key(&column.name) {
+                column.name.clone()
+            } else {
+                format!("cast(sum({0}) as {1}) as {0}", column.name, column.sql_type)
+            }
         });
         // Names come from the model's own declarations, which were validated as identifiers of its query.
         let sql = format!(
@@ -147,13 +150,12 @@ impl Embedded {
     fn session(&self, inputs: &Inputs) -> datafusion::error::Result<SessionContext> {
         let catalog = MemoryCatalogProvider::new();
         for (table, (schema, rows)) in &inputs.0 {
-            let provider = match catalog.schema(table.layer.name()) {
-                Some(provider) => provider,
-                None => {
-                    let provider = Arc::new(MemorySchemaProvider::new());
-                    catalog.register_schema(table.layer.name(), provider.clone())?;
-                    provider
-                }
+            let provider = if let Some(provider) = catalog.schema(table.layer.name()) {
+                provider
+            } else {
+                let provider = Arc::new(MemorySchemaProvider::new());
+                catalog.register_schema(table.layer.name(), provider.clone())?;
+                provider
             };
             let rows = MemTable::try_new(Arc::clone(schema), vec![rows.clone()])?;
             provider.register_table(table.name.clone(), Arc::new(rows))?;

@@ -94,7 +94,8 @@ fn lines(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines = Vec::new();
     for batch in batches {
         for row in 0..batch.num_rows() {
-            let values = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| {
+            let schema = batch.schema();
+            let values = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
                 let text = ArrayFormatter::try_new(column, &options).unwrap().value(row).to_string();
                 let text = match (field.data_type(), text.parse::<f64>()) {
                     (DataType::Float64, Ok(number)) => format!("{number:.8e}"),

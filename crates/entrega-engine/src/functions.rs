@@ -1,4 +1,4 @@
-//! Spark functions that DataFusion and `datafusion-spark` lack, with Spark's semantics.
+//! Spark functions that `DataFusion` and `datafusion-spark` lack, with Spark's semantics.
 //!
 //! One function, one struct; each is tested against real Spark by the models' parity tests.
 

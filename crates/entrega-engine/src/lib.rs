@@ -1,4 +1,4 @@
-//! Runs models: Spark SQL text in, rows out, in this process by DataFusion.
+//! Runs models: Spark SQL text in, rows out, in this process by `DataFusion`.
 //!
 //! ```text
 //!  Model.sql ──parse (Spark dialect)──▶ plan ──▶ rows ──conform──▶ exactly the declared columns and types

@@ -1,6 +1,6 @@
 //! `max_by(x, y)`: the `x` of the row with the largest `y`.
 //!
-//! DataFusion lacks it, and its own per-group accumulators cost one heap object for each group, which a million orders
+//! `DataFusion` lacks it, and its own per-group accumulators cost one heap object for each group, which a million orders
 //! do not forgive. Here a group is eight bytes: where its best row lies among the batches seen; the values are gathered
 //! once, at the end.
 //!
@@ -44,9 +44,10 @@ impl AggregateUDFImpl for MaxBy {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        match arguments {
-            [value, _] => Ok(value.clone()),
-            _ => exec_err!("max_by takes a value and what it is ordered by"),
+        if let [value, _] = arguments {
+            Ok(value.clone())
+        } else {
+            exec_err!("max_by takes a value and what it is ordered by")
         }
     }
 
@@ -137,7 +138,7 @@ impl Groups {
         Ok(())
     }
 
-    fn gather(&self, places: &[Place], arrays: &[ArrayRef], kind: &DataType) -> Result<ArrayRef> {
+    fn gather(places: &[Place], arrays: &[ArrayRef], kind: &DataType) -> Result<ArrayRef> {
         if places.is_empty() {
             return Ok(new_empty_array(kind));
         }
@@ -186,19 +187,20 @@ impl GroupsAccumulator for Groups {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let places = self.emit(emit_to);
-        self.gather(&places, &self.values, &self.value_type)
+        Self::gather(&places, &self.values, &self.value_type)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let places = self.emit(emit_to);
         Ok(vec![
-            self.gather(&places, &self.values, &self.value_type)?,
-            self.gather(&places, &self.orders, &self.order_type)?,
+            Self::gather(&places, &self.values, &self.value_type)?,
+            Self::gather(&places, &self.orders, &self.order_type)?,
         ])
     }
 
     fn size(&self) -> usize {
-        let arrays: usize = self.values.iter().chain(&self.orders).map(|array| array.get_array_memory_size()).sum();
+        let arrays: usize =
+            self.values.iter().chain(&self.orders).map(arrow::array::Array::get_array_memory_size).sum();
         arrays + self.rows.iter().map(Rows::size).sum::<usize>() + self.best.capacity() * size_of::<Place>()
     }
 }
@@ -209,7 +211,7 @@ struct Single(Groups);
 
 impl Accumulator for Single {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let rows = values.first().map_or(0, |values| values.len());
+        let rows = values.first().map_or(0, arrow::array::Array::len);
         self.0.see(values, &vec![0; rows], None, 1)
     }
 
@@ -219,13 +221,13 @@ impl Accumulator for Single {
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
         self.0.best.resize(1, NOWHERE);
-        let value = self.0.gather(&self.0.best, &self.0.values, &self.0.value_type)?;
+        let value = Groups::gather(&self.0.best, &self.0.values, &self.0.value_type)?;
         ScalarValue::try_from_array(&value, 0)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         self.0.best.resize(1, NOWHERE);
-        let order = self.0.gather(&self.0.best, &self.0.orders, &self.0.order_type)?;
+        let order = Groups::gather(&self.0.best, &self.0.orders, &self.0.order_type)?;
         Ok(vec![self.evaluate()?, ScalarValue::try_from_array(&order, 0)?])
     }
 

@@ -159,7 +159,7 @@ impl Manifest {
         for (name, file) in &self.files {
             hasher.update(format!("{name}\t{}\t{}\t{:?}\n", file.rows, file.sha256, file.content));
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", hasher.finalize())
     }
 
     /// The drop's place in the total order of drops, as text that sorts in that order:

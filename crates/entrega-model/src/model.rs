@@ -240,5 +240,5 @@ pub(crate) fn hex_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String
         hasher.update(part);
         hasher.update([0]);
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", hasher.finalize())
 }

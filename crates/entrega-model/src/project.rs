@@ -115,6 +115,9 @@ impl Project {
     }
 }
 
+/// Hex digits of a fingerprint that are kept.
+const FINGERPRINT_DIGITS: usize = 16;
+
 /// Tables that the engine itself makes and offers to models.
 const MADE: [&str; 2] = ["ops.as_of", "landing.calendar"];
 
@@ -150,7 +153,8 @@ fn in_order(mut waiting: BTreeMap<TableName, Model>, contracts: &[Contract]) -> 
             .chain(contract)
             .chain([model.fingerprint.clone()])
             .collect();
-        model.fingerprint = hex_digest(parts.iter().map(String::as_str))[..16].to_owned();
+        model.fingerprint = hex_digest(parts.iter().map(String::as_str));
+        model.fingerprint.truncate(FINGERPRINT_DIGITS);
         ordered.push(model);
     }
     Ok(ordered)

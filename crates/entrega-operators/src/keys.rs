@@ -63,15 +63,15 @@ pub fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, A
 pub fn key_rows(batch: &RecordBatch, key: &[String]) -> Result<Rows, ArrowError> {
     let columns = key.iter().map(|name| {
         let column = batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))?;
-        compact(column)
+        Ok(compact(column))
     });
-    let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_, ArrowError>>()?;
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     RowConverter::new(fields)?.convert_columns(&columns)
 }
 
-fn compact(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let Some(text) = column.as_string_opt::<i32>() else { return Ok(Arc::clone(column)) };
+fn compact(column: &ArrayRef) -> ArrayRef {
+    let Some(text) = column.as_string_opt::<i32>() else { return Arc::clone(column) };
     let mut builder = BinaryBuilder::with_capacity(text.len(), text.len() * 16);
     let mut buffer = Vec::new();
     for value in text {
@@ -88,7 +88,7 @@ fn compact(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             }
         }
     }
-    Ok(Arc::new(builder.finish()))
+    Arc::new(builder.finish())
 }
 
 /// Rows per value of a dictionary column (`_drop`), as counts by value.

@@ -1,5 +1,7 @@
-//! The report over a small shop, asked through DataFusion: its figures, its agreement with the queries it names, and
+//! The report over a small shop, asked through `DataFusion`: its figures, its agreement with the queries it names, and
 //! what hostile data can do to the page.
+
+#![allow(clippy::unwrap_used)]
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -31,7 +33,7 @@ fn days() -> impl Iterator<Item = NaiveDate> {
 
 /// The measures of a day for one half of the shop, from `purchased` to `review_score`, and the month.
 fn measures(day: NaiveDate, late: bool) -> String {
-    let delivered_late = if late && day > last_day() - TimeDelta::days(7) { 1 } else { 0 };
+    let delivered_late = i32::from(late && day > last_day() - TimeDelta::days(7));
     let month = day.format("%Y-%m-01");
     let missed = delivered_late;
     format!(

@@ -57,12 +57,11 @@ fn describe(status: &Status) -> String {
 }
 
 fn listed(label: &str, names: &[String]) -> String {
-    match names {
-        [] => format!("{label} none"),
-        _ => {
-            let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-            let more = if names.len() > SHOWN { format!(" … ({})", names.len()) } else { String::new() };
-            format!("{label} {shown}{more}")
-        }
+    if names.is_empty() {
+        format!("{label} none")
+    } else {
+        let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let more = if names.len() > SHOWN { format!(" … ({})", names.len()) } else { String::new() };
+        format!("{label} {shown}{more}")
     }
 }

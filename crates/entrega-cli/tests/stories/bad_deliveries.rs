@@ -94,7 +94,7 @@ fn a_file_that_is_not_there() {
 #[test]
 fn a_wrong_number_of_rows() {
     Untouched::new().refuses_manifest("a_wrong_number_of_rows", |manifest| {
-        manifest["files"]["olist_order_items_dataset.csv"]["rows"] = json!(7)
+        manifest["files"]["olist_order_items_dataset.csv"]["rows"] = json!(7);
     });
 }
 
@@ -108,14 +108,14 @@ fn a_manifest_that_is_no_json() {
 #[test]
 fn a_manifest_without_an_end() {
     Untouched::new().refuses_manifest("a_manifest_without_an_end", |manifest| {
-        drop(manifest.as_object_mut().unwrap().remove("end"))
+        drop(manifest.as_object_mut().unwrap().remove("end"));
     });
 }
 
 #[test]
 fn an_interval_that_ends_before_it_starts() {
     Untouched::new().refuses_manifest("an_interval_that_ends_before_it_starts", |manifest| {
-        manifest["end"] = json!("2018-03-29T00:00:00")
+        manifest["end"] = json!("2018-03-29T00:00:00");
     });
 }
 

@@ -28,6 +28,9 @@ use crate::{
     tables::{self, CheckRow, DropRow, MissingReference},
 };
 
+/// A count of a file's books.
+type Field = fn(&mut DropRow) -> &mut i64;
+
 /// A batch that is being made.
 pub struct Batch {
     /// Name and facts, for every commit.
@@ -195,7 +198,7 @@ impl Batch {
 
     /// Adds to the books what became of a source's rows.
     pub fn written(&mut self, contract: &Contract, written: &Written) {
-        let counts: [(&HashMap<String, u64>, fn(&mut DropRow) -> &mut i64); 6] = [
+        let counts: [(&HashMap<String, u64>, Field); 6] = [
             (&written.counts.inserted, |row| &mut row.inserted),
             (&written.counts.updated, |row| &mut row.updated),
             (&written.counts.unchanged, |row| &mut row.unchanged),
@@ -248,7 +251,9 @@ impl Batch {
             Ok(orders) => orders.months().into_iter().map(entrega_lake::read::days_since_epoch).collect(),
             Err(_) => Vec::new(),
         };
-        months.into_iter().for_each(|month| self.affected.all(month));
+        for month in months {
+            self.affected.all(month);
+        }
     }
 
     /// Notes days on which something happened, and the month of the order.

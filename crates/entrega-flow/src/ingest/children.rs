@@ -44,7 +44,7 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop],
     for contract in contracts {
         let Some(parent) = contract.parent.clone() else { continue };
         let by = By::of(&parent.order_column);
-        let moved = if by == By::Customer { &orders.moved_customers } else { &orders.moved_orders };
+        let moved = if by == By::Customer { &orders.moved_customers } else { &orders.moved };
         let child = Child {
             contract,
             by,

@@ -37,7 +37,7 @@ pub(super) async fn snapshots(context: &Context, batch: &mut Batch, drops: &[Dro
     for model in &models {
         match (&model.source, model.write) {
             (Some(source), WriteMode::Snapshot) => {
-                snapshot(context, batch, drops, context.project.contract(source)?, model).await?
+                snapshot(context, batch, drops, context.project.contract(source)?, model).await?;
             }
             (None, WriteMode::Snapshot) => made(context, batch, model).await?,
             (Some(source), WriteMode::Upsert) => {
@@ -120,7 +120,7 @@ async fn snapshot(
     if counts_points {
         let points: i64 = new
             .iter()
-            .filter_map(|rows| Some(arrow::compute::sum(rows.column_by_name("n_points")?.as_primitive::<Int64Type>())?))
+            .filter_map(|rows| arrow::compute::sum(rows.column_by_name("n_points")?.as_primitive::<Int64Type>()))
             .sum();
         lost = accepted - points.unsigned_abs();
     }

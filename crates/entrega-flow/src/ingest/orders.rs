@@ -25,7 +25,7 @@ pub struct Orders {
     /// Where the batch's orders live.
     pub index: OrderIndex,
     /// Orders that left a month.
-    pub moved_orders: BTreeMap<i32, MovedOrders>,
+    pub moved: BTreeMap<i32, MovedOrders>,
     /// Their customers.
     pub moved_customers: BTreeMap<i32, MovedOrders>,
 }
@@ -48,7 +48,7 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
             taken.add(chunk, ordinal, !batch.from_nothing);
         }
     }
-    let mut orders = Orders { index: taken.index, moved_orders: BTreeMap::new(), moved_customers: BTreeMap::new() };
+    let mut orders = Orders { index: taken.index, moved: BTreeMap::new(), moved_customers: BTreeMap::new() };
     let mut rows = taken.rows;
     let mut strays = taken.crossed;
     if !batch.from_nothing && !taken.seen.is_empty() {
@@ -63,7 +63,7 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
                 orders.index.insert(order, stored.customer, stored.place.month);
                 strays.insert(order, stored.place.month);
             } else {
-                orders.moved_orders.entry(stored.place.month).or_default().insert(order);
+                orders.moved.entry(stored.place.month).or_default().insert(order);
                 let customers = orders.moved_customers.entry(stored.place.month).or_default();
                 customers.extend(stored.customer.into_iter().chain(*customer));
             }
@@ -76,7 +76,7 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
         model: &model,
         inputs: &inputs,
         carried: ByMonth::new(),
-        moved: orders.moved_orders.clone(),
+        moved: orders.moved.clone(),
         references: std::sync::Arc::new(References::new()),
         keep_changes: !batch.from_nothing,
         note: &batch.note.clone(),

@@ -147,13 +147,12 @@ impl Cutter {
         self.pending.extend_from_slice(block);
         let found = self.ends.last(&self.pending, self.seen);
         self.seen = self.pending.len();
+        // Below the size of a chunk more is waited for, unless this was the last block.
         match found {
-            Some((end, lines)) if self.pending.len() >= CHUNK_BYTES => self.send(end, lines),
-            Some((end, lines)) => {
-                // Wait for more, but remember: a later block may hold no further end.
-                if self.size >= self.file.entry.bytes { self.send(end, lines) } else { true }
+            Some((end, lines)) if self.pending.len() >= CHUNK_BYTES || self.size >= self.file.entry.bytes => {
+                self.send(end, lines)
             }
-            None => true,
+            _ => true,
         }
     }
 
@@ -167,7 +166,7 @@ impl Cutter {
     }
 
     fn finish(mut self) -> Result<()> {
-        let digest: String = self.hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = format!("{:x}", self.hasher.clone().finalize());
         let again = "the file was cut or changed after its manifest was written: deliver the drop again";
         if self.size != self.file.entry.bytes {
             let problem = format!("it has {} bytes, its manifest says {}", self.size, self.file.entry.bytes);
