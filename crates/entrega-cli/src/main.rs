@@ -6,7 +6,6 @@
 mod arguments;
 mod commands;
 mod failure;
-mod memory;
 mod output;
 mod progress;
 mod settings;
@@ -17,7 +16,6 @@ use arguments::{Cli, Command};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    memory::set_up();
     let cli = Cli::parse();
     output::start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
