@@ -1,16 +1,14 @@
 //! Progress bars, for people who watch; a pipe sees nothing of them.
 
-use std::sync::{Mutex, PoisonError};
-
-use entrega_flow::Progress;
-use indicatif::{ProgressBar, ProgressStyle};
+use entrega_flow::{Meter, Progress};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::output::is_watched;
 
-/// One bar at a time: the step that runs.
+/// One bar for each step that runs.
 #[derive(Debug, Default)]
 pub struct Bars {
-    current: Mutex<Option<ProgressBar>>,
+    bars: MultiProgress,
 }
 
 /// A bar in the house style, hidden when nobody watches.
@@ -24,25 +22,25 @@ pub fn bar(total: u64, step: &str) -> ProgressBar {
 }
 
 impl Progress for Bars {
-    fn begin(&self, step: &str, total: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(done) = current.take() {
-            done.finish_and_clear();
-        }
-        *current = Some(bar(total, step));
-    }
-
-    fn advance(&self, units: u64) {
-        if let Some(bar) = self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            bar.inc(units);
-        }
+    fn begin(&self, step: &str, total: u64) -> Box<dyn Meter> {
+        let bar = bar(total, step);
+        // A hidden bar stays outside: the set of bars would draw it.
+        let bar = if is_watched() { self.bars.add(bar) } else { bar };
+        Box::new(Bar(bar))
     }
 }
 
-impl Drop for Bars {
+/// The bar of one step; it disappears with it.
+struct Bar(ProgressBar);
+
+impl Meter for Bar {
+    fn advance(&self, units: u64) {
+        self.0.inc(units);
+    }
+}
+
+impl Drop for Bar {
     fn drop(&mut self) {
-        if let Some(done) = self.current.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            done.finish_and_clear();
-        }
+        self.0.finish_and_clear();
     }
 }

@@ -9,9 +9,13 @@ use entrega_model::project::Project;
 
 /// Someone who wants to know how far a run is.
 pub trait Progress: Send + Sync {
-    /// A step of so many units begins.
-    fn begin(&self, step: &str, total: u64);
-    /// Some units of the step are done.
+    /// A step of so many units begins; it lasts as long as its meter. Steps may overlap.
+    fn begin(&self, step: &str, total: u64) -> Box<dyn Meter>;
+}
+
+/// One step on its way.
+pub trait Meter: Send + Sync {
+    /// Some more units of the step are done.
     fn advance(&self, units: u64);
 }
 
@@ -20,7 +24,12 @@ pub trait Progress: Send + Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn begin(&self, _step: &str, _total: u64) {}
+    fn begin(&self, _step: &str, _total: u64) -> Box<dyn Meter> {
+        Box::new(Self)
+    }
+}
+
+impl Meter for Silent {
     fn advance(&self, _units: u64) {}
 }
 

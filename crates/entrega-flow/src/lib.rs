@@ -29,5 +29,5 @@ pub mod status;
 pub mod summarise;
 pub mod tables;
 
-pub use context::{Context, Progress, Silent};
+pub use context::{Context, Meter, Progress, Silent};
 pub use error::{FlowError, Result};

@@ -101,7 +101,7 @@ pub async fn restate(context: &Context, batch: &mut Batch) -> Result<()> {
         Scope::Orders(orders) => (*month, orders.len()),
     });
     let units = pack(sizes, UNIT_ROWS, context.threads);
-    context.progress.begin("clean.deliveries, clean.shipments", units.len() as u64);
+    let meter = context.progress.begin("clean.deliveries, clean.shipments", units.len() as u64);
     let jobs: Vec<BTreeMap<i32, Scope>> = units
         .into_iter()
         .map(|months| months.iter().filter_map(|month| affected.remove_entry(month)).collect())
@@ -116,7 +116,7 @@ pub async fn restate(context: &Context, batch: &mut Batch) -> Result<()> {
         models.iter().map(|model| (model.table.clone(), Rewrite::default())).collect();
     let mut missing: BTreeSet<MissingReference> = batch.missing.iter().cloned().collect();
     while let Some(done) = results.try_next().await? {
-        context.progress.advance(1);
+        meter.advance(1);
         for (table, rewrite) in done.rewrites {
             rewrites.entry(table).or_default().merge(rewrite);
         }

@@ -33,6 +33,7 @@ use entrega_operators::{
     load::{FileToLoad, LoadedChunk, RawRow, Rejected, landing_schema, load},
     months::{date, months_of, pack, split, split_by_column},
     upsert::{MovedOrders, UpsertCounts, upsert},
+    validate::Drop,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -127,6 +128,56 @@ pub fn routed<'a>(
             }
         })
         .buffered(context.threads)
+}
+
+/// A file of a drop, loaded whole.
+#[derive(Default)]
+pub struct Loaded {
+    /// Which of the batch's drops it belongs to.
+    pub drop: usize,
+    /// Rows by month.
+    pub rows: ByMonth,
+    /// Rows whose order the batch does not hold.
+    pub unknown: Vec<Unknown>,
+    /// Rejected rows.
+    pub rejected: Vec<Rejected>,
+    /// Records read.
+    pub records: u64,
+    /// The file's header.
+    pub header: Arc<str>,
+}
+
+/// Loads a source's files of all drops, oldest first, without touching the batch: it may run beside other steps.
+///
+/// # Errors
+/// When a file is not what its manifest says, or the lake fails.
+pub async fn load_files(
+    context: &Context,
+    contract: &Contract,
+    drops: &[Drop],
+    wanted: std::ops::Range<usize>,
+    route: &Route,
+) -> Result<Vec<Loaded>> {
+    let mut files = Vec::new();
+    for (ordinal, drop) in drops.iter().enumerate().take(wanted.end).skip(wanted.start) {
+        let Some(file) = drop.file(contract) else { continue };
+        let precedence = drop.manifest.precedence();
+        let meter = context.progress.begin(&format!("{}/{}", drop.folder, file.name), file.entry.rows);
+        let mut loaded = Loaded { drop: ordinal, ..Loaded::default() };
+        let mut chunks = std::pin::pin!(routed(context, contract, &file, &precedence, route));
+        while let Some(chunk) = chunks.try_next().await? {
+            meter.advance(chunk.records);
+            loaded.records += chunk.records;
+            loaded.header = chunk.header;
+            loaded.rejected.extend(chunk.rejected);
+            loaded.unknown.extend(chunk.unknown);
+            for (month, part) in chunk.by_month {
+                loaded.rows.entry(month).or_default().push(part);
+            }
+        }
+        files.push(loaded);
+    }
+    Ok(files)
 }
 
 /// Routes one chunk.
@@ -242,7 +293,7 @@ pub async fn write(
     let sizes: Vec<_> =
         rows.iter().map(|(month, batches)| (*month, batches.iter().map(RecordBatch::num_rows).sum())).collect();
     let units = pack(sizes, UNIT_ROWS, context.threads);
-    context.progress.begin(job.model.table.to_string().as_str(), units.len() as u64);
+    let meter = context.progress.begin(&job.model.table.to_string(), units.len() as u64);
     let unit_jobs: Vec<_> = units
         .into_iter()
         .map(|months| {
@@ -271,7 +322,7 @@ pub async fn write(
         .map(|unit| async move { tokio::spawn(unit.run()).await.map_err(FlowError::joined)? })
         .buffer_unordered(context.threads);
     while let Some((unit, files)) = running.try_next().await? {
-        context.progress.advance(1);
+        meter.advance(1);
         written.merge(unit);
         rewrite.merge(files);
     }

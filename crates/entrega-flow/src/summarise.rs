@@ -27,7 +27,7 @@ use entrega_model::{
     tables::{Layer, TableName},
 };
 use entrega_operators::{
-    check::{References, check, stop_at_failure},
+    check::{CheckResult, References, check, stop_at_failure},
     months::{date, month_of_day, pack, split_by_column},
 };
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -125,17 +125,13 @@ pub async fn summarise(
         context.project.models().iter().filter(|model| matches!(model.table.layer, Layer::Clean | Layer::Summary));
     let states =
         open_tables(context, &ledger, wanted.map(Definition::of).chain([tables::checks()]).collect(), false).await?;
-    let run = Arc::new(Run { context: context.clone(), states, as_of });
+    let run = Arc::new(Run { context: context.clone(), states, as_of, note: note.clone() });
     let mut committed = Vec::new();
     let mut checks = Vec::new();
     for group in groups(context, &plan) {
-        for (model, scope, rows) in run.compute(group).await? {
-            let results = check(&model, &rows, &References::new())?;
-            stop_at_failure(&results)?;
+        for (table, results) in run.compute(group).await? {
+            committed.push(table);
             checks.extend(results);
-            let base = run.states[&model.table].clone();
-            let rewrite = run.replace(&model, &base, &scope, rows).await?;
-            committed.push(context.lake.commit(base, rewrite, &note).await?);
         }
     }
     let table = run.states[&tables::checks().table].clone();
@@ -199,12 +195,14 @@ struct Run {
     context: Context,
     states: BTreeMap<TableName, TableState>,
     as_of: NaiveDateTime,
+    note: CommitNote,
 }
 
-type Computed = (Model, Extent, Vec<RecordBatch>);
+/// A table that was computed, checked and committed.
+type Finished = (TableState, Vec<CheckResult>);
 
 impl Run {
-    async fn compute(self: &Arc<Self>, (extent, models): (Extent, Vec<Model>)) -> Result<Vec<Computed>> {
+    async fn compute(self: &Arc<Self>, (extent, models): (Extent, Vec<Model>)) -> Result<Vec<Finished>> {
         let reads: BTreeSet<&TableName> =
             models.iter().flat_map(|model| model.reads.iter()).filter(|read| read.layer == Layer::Clean).collect();
         let (mut partitioned, mut dimensions) = (Vec::new(), Inputs::default());
@@ -233,7 +231,7 @@ impl Run {
         }
         let units = pack(months, UNIT_ROWS, self.context.threads);
         let names: Vec<String> = models.iter().map(|model| model.table.to_string()).collect();
-        self.context.progress.begin(&names.join(", "), units.len() as u64);
+        let meter = self.context.progress.begin(&names.join(", "), units.len() as u64);
         let shared = Arc::new((models, partitioned, dimensions, extent));
         let mut parts: Vec<Vec<Vec<RecordBatch>>> = vec![Vec::new(); shared.0.len()];
         let mut running = futures::stream::iter(units)
@@ -247,26 +245,34 @@ impl Run {
             })
             .buffer_unordered(self.context.threads);
         while let Some(results) = running.try_next().await? {
-            self.context.progress.advance(1);
+            meter.advance(1);
             for (part, rows) in parts.iter_mut().zip(results) {
                 part.push(rows);
             }
         }
         drop(running);
-        let adding = shared.0.iter().zip(parts).map(|(model, parts)| {
-            let (run, model, extent) = (Arc::clone(self), model.clone(), shared.3.clone());
-            tokio::spawn(async move {
-                let add_up = model.write == WriteMode::ReplaceDays && parts.len() > 1;
-                let rows: Vec<RecordBatch> = parts.into_iter().flatten().collect();
-                let rows = if add_up { run.context.engine.add_up(&model, rows).await? } else { rows };
-                Ok::<Computed, FlowError>((model, extent, rows))
-            })
+        let meter = Arc::new(self.context.progress.begin("adding up, checking, writing", shared.0.len() as u64));
+        let finishing = shared.0.iter().zip(parts).map(|(model, parts)| {
+            let (run, model, extent, meter) = (Arc::clone(self), model.clone(), shared.3.clone(), Arc::clone(&meter));
+            async move {
+                let finished = tokio::spawn(async move { run.finish(&model, &extent, parts).await }).await;
+                meter.advance(1);
+                finished.map_err(FlowError::joined)?
+            }
         });
-        let mut computed = Vec::new();
-        for task in adding.collect::<Vec<_>>() {
-            computed.push(task.await.map_err(FlowError::joined)??);
-        }
-        Ok(computed)
+        futures::stream::iter(finishing.collect::<Vec<_>>()).buffered(self.context.threads).try_collect().await
+    }
+
+    /// Adds up the parts of a table, checks and commits it.
+    async fn finish(&self, model: &Model, extent: &Extent, parts: Vec<Vec<RecordBatch>>) -> Result<Finished> {
+        let add_up = model.write == WriteMode::ReplaceDays && parts.len() > 1;
+        let rows: Vec<RecordBatch> = parts.into_iter().flatten().collect();
+        let rows = if add_up { self.context.engine.add_up(model, rows).await? } else { rows };
+        let results = check(model, &rows, &References::new())?;
+        stop_at_failure(&results)?;
+        let base = self.states[&model.table].clone();
+        let rewrite = self.replace(model, &base, extent, rows).await?;
+        Ok((self.context.lake.commit(base, rewrite, &self.note).await?, results))
     }
 
     async fn unit(
@@ -318,25 +324,30 @@ impl Run {
             Extent::Days(days) => days.iter().map(|day| month_of_day(days_since_epoch(*day))).collect(),
             Extent::Months(months) => (**months).clone(),
         };
-        let mut rewrite = Rewrite::default();
         for month in touched {
+            parts.entry(month).or_default();
+        }
+        let writing = parts.into_iter().map(|(month, mut rows)| async move {
+            let mut rewrite = Rewrite::default();
             let partition = model.partition.is_some().then(|| date(month));
             for file in base.files_of(partition) {
                 if let Extent::Days(days) = extent {
-                    let kept = self.context.lake.read(base, &[file], None).await?;
-                    for rows in kept {
-                        parts.entry(month).or_default().push(without_days(&rows, days).map_err(error())?);
+                    for kept in self.context.lake.read(base, &[file], None).await? {
+                        rows.push(without_days(&kept, days).map_err(error())?);
                     }
                 }
                 rewrite.remove(file);
             }
-        }
-        for (month, rows) in parts {
-            let rows: Vec<RecordBatch> = rows.into_iter().filter(|rows| rows.num_rows() > 0).collect();
+            rows.retain(|rows| rows.num_rows() > 0);
             if !rows.is_empty() {
-                let partition = model.partition.is_some().then(|| date(month));
                 rewrite.added.push(self.context.lake.write(&base.definition, partition, rows).await?);
             }
+            Ok::<_, FlowError>(rewrite)
+        });
+        let mut writing = futures::stream::iter(writing.collect::<Vec<_>>()).buffer_unordered(self.context.threads);
+        let mut rewrite = Rewrite::default();
+        while let Some(part) = writing.try_next().await? {
+            rewrite.merge(part);
         }
         Ok(rewrite)
     }

@@ -21,7 +21,7 @@ use entrega_operators::{
     upsert::MovedOrders,
     validate::Drop,
 };
-use futures::TryStreamExt as _;
+use tokio::task::JoinSet;
 
 use super::{
     Batch,
@@ -31,29 +31,44 @@ use super::{
 use crate::{
     Context, FlowError, Result, ops,
     order_index::{By, OrderIndex, Place, look_up},
-    source::{ByMonth, PURCHASE_MONTH, Route, Unknown, Write, routed, with_drop, write},
+    source::{ByMonth, Loaded, PURCHASE_MONTH, Route, Unknown, Write, load_files, with_drop, write},
     tables,
 };
 
-/// Takes all children of all drops.
-pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop], orders: Orders) -> Result<()> {
+/// Takes all children of all drops. The files of the next child are parsed while this one's rows are written.
+pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &Arc<[Drop]>, orders: Orders) -> Result<()> {
     let index = Arc::new(orders.index);
     let references = Arc::new(references(context, batch).await?);
-    let contracts: Vec<Contract> =
-        context.project.contracts().iter().filter(|contract| contract.parent.is_some()).cloned().collect();
-    for contract in contracts {
-        let Some(parent) = contract.parent.clone() else { continue };
-        let by = By::of(&parent.order_column);
-        let moved = if by == By::Customer { &orders.moved_customers } else { &orders.moved };
-        let child = Child {
-            contract,
-            by,
-            column: parent.column,
-            index: Arc::clone(&index),
-            moved,
-            references: Arc::clone(&references),
-        };
-        child.ingest(context, batch, drops).await?;
+    let children: Vec<Arc<Child>> = context
+        .project
+        .contracts()
+        .iter()
+        .filter_map(|contract| {
+            let parent = contract.parent.clone()?;
+            let by = By::of(&parent.order_column);
+            let moved = if by == By::Customer { &orders.moved_customers } else { &orders.moved };
+            Some(Arc::new(Child {
+                contract: contract.clone(),
+                by,
+                column: parent.column,
+                index: Arc::clone(&index),
+                moved: moved.clone(),
+                references: Arc::clone(&references),
+            }))
+        })
+        .collect();
+    let mut loading = JoinSet::new();
+    let load = |position: usize, loading: &mut JoinSet<_>| {
+        if let Some(child) = children.get(position) {
+            let (context, child, drops) = (context.clone(), Arc::clone(child), Arc::clone(drops));
+            loading.spawn(async move { child.load(&context, &drops).await });
+        }
+    };
+    load(0, &mut loading);
+    for (position, child) in children.iter().enumerate() {
+        let Some(files) = loading.join_next().await else { break };
+        load(position + 1, &mut loading);
+        child.ingest(context, batch, drops, files.map_err(FlowError::joined)??).await?;
     }
     Ok(())
 }
@@ -72,36 +87,33 @@ async fn references(context: &Context, batch: &Batch) -> Result<References> {
     Ok(references)
 }
 
-struct Child<'a> {
+struct Child {
     contract: Contract,
     by: By,
     column: String,
     index: Arc<OrderIndex>,
-    moved: &'a BTreeMap<i32, MovedOrders>,
+    moved: BTreeMap<i32, MovedOrders>,
     references: Arc<References>,
 }
 
-impl Child<'_> {
-    async fn ingest(&self, context: &Context, batch: &mut Batch, drops: &[Drop]) -> Result<()> {
+impl Child {
+    async fn load(&self, context: &Context, drops: &[Drop]) -> Result<Vec<Loaded>> {
+        let route = Route::Parent(self.by, self.column.clone(), Arc::clone(&self.index));
+        load_files(context, &self.contract, drops, 0..drops.len(), &route).await
+    }
+
+    async fn ingest(&self, context: &Context, batch: &mut Batch, drops: &[Drop], files: Vec<Loaded>) -> Result<()> {
         let contract = &self.contract;
         let model = context.project.model_of_source(&contract.source)?.clone();
         let base = batch.table(&model.table)?.clone();
-        let route = Route::Parent(self.by, self.column.clone(), Arc::clone(&self.index));
         let mut rows = ByMonth::new();
         let mut strangers: Vec<(usize, Unknown)> = Vec::new();
-        for (ordinal, drop) in drops.iter().enumerate() {
-            let Some(file) = drop.file(contract) else { continue };
-            let precedence = drop.manifest.precedence();
-            context.progress.begin(&format!("{}/{}", drop.folder, file.name), file.entry.rows);
-            let mut chunks = std::pin::pin!(routed(context, contract, &file, &precedence, &route));
-            while let Some(chunk) = chunks.try_next().await? {
-                context.progress.advance(chunk.records);
-                batch.loaded(drop, contract, &chunk.header, chunk.records, chunk.rejected);
-                for (month, part) in chunk.by_month {
-                    rows.entry(month).or_default().push(part);
-                }
-                strangers.extend(chunk.unknown.map(|unknown| (ordinal, unknown)));
+        for loaded in files {
+            batch.loaded(&drops[loaded.drop], contract, &loaded.header, loaded.records, loaded.rejected);
+            for (month, parts) in loaded.rows {
+                rows.entry(month).or_default().extend(parts);
             }
+            strangers.extend(loaded.unknown.into_iter().map(|unknown| (loaded.drop, unknown)));
         }
         let mut places: HashMap<Id, Place> = HashMap::new();
         if !strangers.is_empty() {
@@ -248,7 +260,7 @@ impl Child<'_> {
     async fn carried(&self, context: &Context, base: &entrega_lake::TableState) -> Result<ByMonth> {
         let error = || FlowError::rows(base.name());
         let mut carried = ByMonth::new();
-        for (month, moved) in self.moved {
+        for (month, moved) in &self.moved {
             let files: Vec<_> = base.files_of(Some(date(*month))).collect();
             for rows in context.lake.read(base, &files, None).await? {
                 let parents: Vec<Option<Id>> = ids(text(&rows, &self.column).map_err(error())?).collect();

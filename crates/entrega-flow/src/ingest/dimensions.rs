@@ -1,14 +1,16 @@
-//! Dimensions: sellers and products by key, categories and geolocation as snapshots, the calendar by rule.
+//! Dimensions: sellers and products by key, the calendar by rule; categories and geolocation are [`super::snapshots`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use arrow::{
-    array::{Array as _, AsArray as _, RecordBatch, UInt32Array},
+    array::{Array as _, RecordBatch},
     compute::concat_batches,
-    datatypes::Int64Type,
 };
 use entrega_engine::Inputs;
-use entrega_lake::{Rewrite, TableState, schema::DROP_COLUMN};
+use entrega_lake::{Rewrite, TableState};
 use entrega_model::{
     contract::Contract,
     drops::Content,
@@ -18,134 +20,36 @@ use entrega_model::{
 use entrega_operators::{
     calendar,
     check::{References, check, stop_at_failure},
-    keep_latest::{keep_latest, same_content},
-    keys::{dictionary_value, id, key_rows, text},
+    keys::{id, text},
     validate::Drop,
 };
-use futures::TryStreamExt as _;
 
-use super::{Batch, batch::signed};
+use super::{Batch, snapshots::Snapshots};
 use crate::{
     Context, FlowError, Result,
-    source::{ByMonth, Route, Write, Written, by_precedence, routed, transit_schema, write},
+    source::{ByMonth, Route, Write, by_precedence, load_files, transit_schema, write},
 };
 
-/// Takes categories, geolocation, calendar, then products and sellers of all drops.
-pub(super) async fn snapshots(context: &Context, batch: &mut Batch, drops: &[Drop]) -> Result<()> {
+/// Takes the calendar, products and sellers of all drops. The snapshots are begun first; those that nothing needs yet
+/// (geolocation, the largest file of all) go on beside the next steps.
+pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &Arc<[Drop]>) -> Result<Snapshots> {
     let models: Vec<Model> =
         context.project.models().iter().filter(|model| model.table.layer == Layer::Clean).cloned().collect();
+    let mut snapshots = Snapshots::begin(context, batch, drops, &models)?;
     for model in &models {
         match (&model.source, model.write) {
-            (Some(source), WriteMode::Snapshot) => {
-                snapshot(context, batch, drops, context.project.contract(source)?, model).await?;
-            }
             (None, WriteMode::Snapshot) => made(context, batch, model).await?,
             (Some(source), WriteMode::Upsert) => {
                 let contract = context.project.contract(source)?;
                 if contract.kind == Content::Changes && contract.parent.is_none() && source != "orders" {
+                    snapshots.settle(context, batch, Some(&model.reads)).await?;
                     keyed(context, batch, drops, contract, model).await?;
                 }
             }
             _ => {}
         }
     }
-    Ok(())
-}
-
-async fn load_all(context: &Context, batch: &mut Batch, drop: &Drop, contract: &Contract) -> Result<Vec<RecordBatch>> {
-    let Some(file) = drop.file(contract) else { return Ok(Vec::new()) };
-    let precedence = drop.manifest.precedence();
-    context.progress.begin(&format!("{}/{}", drop.folder, file.name), file.entry.rows);
-    let mut rows = Vec::new();
-    let mut chunks = std::pin::pin!(routed(context, contract, &file, &precedence, &Route::None));
-    while let Some(chunk) = chunks.try_next().await? {
-        context.progress.advance(chunk.records);
-        batch.loaded(drop, contract, &chunk.header, chunk.records, chunk.rejected);
-        rows.extend(chunk.by_month.into_values());
-    }
-    Ok(rows)
-}
-
-/// The newest snapshot of the batch replaces the table, unless the table holds a newer one.
-async fn snapshot(
-    context: &Context,
-    batch: &mut Batch,
-    drops: &[Drop],
-    contract: &Contract,
-    model: &Model,
-) -> Result<()> {
-    let base = batch.table(&model.table)?.clone();
-    let with_file: Vec<&Drop> = drops.iter().filter(|drop| drop.file(contract).is_some()).collect();
-    let stored = context.lake.read_all(&base, None).await?;
-    let stored_drop = stored
-        .first()
-        .filter(|rows| rows.num_rows() > 0)
-        .and_then(|rows| Some(dictionary_value(rows.column_by_name(DROP_COLUMN)?, 0).to_owned()));
-    let Some((newest, older)) = with_file.split_last() else {
-        if base.version.is_none() {
-            let created = context.lake.commit(base, Rewrite::default(), &batch.note).await?;
-            batch.commit(created);
-        }
-        return Ok(());
-    };
-    for drop in older {
-        beaten(batch, drop, contract);
-    }
-    let precedence = newest.manifest.precedence();
-    if stored_drop.is_some_and(|stored| stored > precedence) {
-        beaten(batch, newest, contract);
-        return Ok(());
-    }
-    let mut rows = load_all(context, batch, newest, contract).await?;
-    let (mut lost, mut replaced) = (0, 0);
-    let accepted: u64 = rows.iter().map(|rows| rows.num_rows() as u64).sum();
-    // A keyed snapshot (categories) keeps one row a key; geolocation's points are counted by its model.
-    let counts_points = model.column("n_points").is_some();
-    if !counts_points {
-        let whole = concat_batches(&transit_schema(contract), &rows).map_err(FlowError::rows(&contract.file))?;
-        let latest = keep_latest(&whole, &contract.key).map_err(FlowError::rows(&contract.file))?;
-        lost = latest.duplicates.values().sum();
-        replaced = latest.superseded.values().sum();
-        if latest.conflicts > 0 {
-            batch.warn_of_conflicts(contract, latest.conflicts);
-        }
-        rows = vec![latest.rows];
-    }
-    let mut inputs = Inputs::default();
-    inputs.add(TableName::new(Layer::Landing, &contract.source), transit_schema(contract), rows);
-    let new = context.engine.parallel().run(model, &inputs, None).await?;
-    drop(inputs);
-    let checks = check(model, &new, &References::new())?;
-    stop_at_failure(&checks)?;
-    if counts_points {
-        let points: i64 = new
-            .iter()
-            .filter_map(|rows| arrow::compute::sum(rows.column_by_name("n_points")?.as_primitive::<Int64Type>()))
-            .sum();
-        lost = accepted - points.unsigned_abs();
-    }
-    let changed = !same_rows(&stored, &new, model)?;
-    if let Some(books) = batch.file(&precedence, contract) {
-        books.duplicate += signed(lost);
-        books.superseded += signed(replaced);
-        *(if changed { &mut books.inserted } else { &mut books.unchanged }) += signed(accepted - lost - replaced);
-    }
-    batch.written(contract, &Written { checks, ..Written::default() });
-    let state = replace(context, batch, base, new).await?;
-    batch.commit(state);
-    if changed && contract.source == "geolocation" && !batch.from_nothing {
-        batch.affect_everything();
-    }
-    Ok(())
-}
-
-/// A snapshot that a newer one beats is not even read.
-fn beaten(batch: &mut Batch, drop: &Drop, contract: &Contract) {
-    let rows = drop.file(contract).map_or(0, |file| file.entry.rows);
-    if let Some(books) = batch.file(&drop.manifest.precedence(), contract) {
-        books.rows_in += signed(rows);
-        books.superseded += signed(rows);
-    }
+    Ok(snapshots)
 }
 
 /// A table that is made by rule, not delivered.
@@ -164,7 +68,12 @@ async fn made(context: &Context, batch: &mut Batch, model: &Model) -> Result<()>
     Ok(())
 }
 
-async fn replace(context: &Context, batch: &Batch, base: TableState, rows: Vec<RecordBatch>) -> Result<TableState> {
+pub(super) async fn replace(
+    context: &Context,
+    batch: &Batch,
+    base: TableState,
+    rows: Vec<RecordBatch>,
+) -> Result<TableState> {
     let mut rewrite = Rewrite::default();
     base.files.iter().for_each(|file| rewrite.remove(file));
     if rows.iter().any(|rows| rows.num_rows() > 0) {
@@ -190,8 +99,9 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
             rows.push(RecordBatch::try_new(schema, columns).map_err(FlowError::rows(&model.table))?);
         }
     }
-    for drop in drops {
-        rows.extend(load_all(context, batch, drop, contract).await?);
+    for file in load_files(context, contract, drops, 0..drops.len(), &Route::None).await? {
+        batch.loaded(&drops[file.drop], contract, &file.header, file.records, file.rejected);
+        rows.extend(file.rows.into_values().flatten());
     }
     if rows.iter().all(|rows| rows.num_rows() == 0) && base.version.is_some() {
         return Ok(());
@@ -228,27 +138,6 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
             .extend(keys.iter().flatten().map(str::to_owned));
     }
     Ok(())
-}
-
-/// Whether two sets of rows of a table say the same, lineage apart.
-fn same_rows(old: &[RecordBatch], new: &[RecordBatch], model: &Model) -> Result<bool> {
-    let error = || FlowError::rows(&model.table);
-    let (Some(first), Some(_)) = (old.first(), new.first()) else { return Ok(old.is_empty() && new.is_empty()) };
-    let (old, new) = (
-        concat_batches(&first.schema(), old).map_err(error())?,
-        concat_batches(&first.schema(), new).map_err(error())?,
-    );
-    if old.num_rows() != new.num_rows() {
-        return Ok(false);
-    }
-    let keys = key_rows(&old, &model.grain).map_err(error())?;
-    let places: HashMap<Vec<u8>, u32> = keys.iter().zip(0u32..).map(|(key, row)| (key.data().to_vec(), row)).collect();
-    let matched: Option<Vec<u32>> =
-        key_rows(&new, &model.grain).map_err(error())?.iter().map(|key| places.get(key.data()).copied()).collect();
-    let Some(matched) = matched else { return Ok(false) };
-    let old = arrow::compute::take_record_batch(&old, &UInt32Array::from(matched)).map_err(error())?;
-    let same = same_content(&old, &new).map_err(error())?;
-    Ok(same.true_count() == same.len())
 }
 
 /// After all sources: marks the orders that use a seller or product which changed or has arrived.

@@ -1,7 +1,8 @@
 //! Ingest (ETL 1): drops become the clean tables.
 //!
 //! ```text
-//!  snapshots ─▶ dimensions ─▶ orders (and their index) ─▶ children ─▶ affected orders restated ─▶ books ─▶ publish
+//!  dimensions ─▶ orders (and their index) ─▶ children ─▶ affected orders restated ─▶ books ─▶ publish
+//!  snapshots (geolocation) ─────── beside them ───────────────┘
 //! ```
 //!
 //! Everything is computed from what was published; what fails on the way leaves the lake as readers saw it.
@@ -11,8 +12,12 @@ mod children;
 mod dimensions;
 mod orders;
 mod quarantined;
+mod snapshots;
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::NaiveDateTime;
 use entrega_lake::{Definition, LakeError, TableState};
@@ -159,12 +164,15 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     let mut batch = Batch::open(context, &ledger, &plan).await?;
     let step = |name: &str| tracing::info!(target: "entrega", step = name, seconds = clock.elapsed().as_secs_f64());
     step("opened");
-    dimensions::snapshots(context, &mut batch, &plan.drops).await?;
+    let drops: Arc<[Drop]> = plan.drops.into();
+    let mut snapshots = dimensions::ingest(context, &mut batch, &drops).await?;
     step("dimensions");
-    let index = orders::ingest(context, &mut batch, &plan.drops).await?;
+    let index = orders::ingest(context, &mut batch, &drops).await?;
     step("orders");
-    children::ingest(context, &mut batch, &plan.drops, index).await?;
+    children::ingest(context, &mut batch, &drops, index).await?;
     step("children");
+    snapshots.settle(context, &mut batch, None).await?;
+    step("snapshots");
     dimensions::changed(context, &mut batch).await?;
     if plan.stale.iter().any(|table| context.project.model(table).is_ok_and(|model| model.write == WriteMode::Restate))
     {
@@ -184,7 +192,7 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     let rows = batch.total();
     let report = IngestReport {
         batch_id: batch.note.batch.clone(),
-        drops: plan.drops.len(),
+        drops: drops.len(),
         restated_months: restated,
         rebuilt: plan.rebuild,
         warnings: std::mem::take(&mut batch.warnings),
@@ -196,8 +204,8 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
         job: "ingest",
         started_at: batch.started_at,
         published_at: context.now().naive_utc(),
-        as_of: plan.drops.iter().map(|drop| drop.manifest.interval.end).max(),
-        drops: i64::try_from(plan.drops.len()).unwrap_or(i64::MAX),
+        as_of: drops.iter().map(|drop| drop.manifest.interval.end).max(),
+        drops: i64::try_from(drops.len()).unwrap_or(i64::MAX),
         rows_in: report.rows.rows_in,
         models: context
             .project

@@ -39,11 +39,11 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
     for (ordinal, drop) in drops.iter().enumerate() {
         let Some(file) = drop.file(&contract) else { continue };
         let precedence = drop.manifest.precedence();
-        context.progress.begin(&format!("{}/{}", drop.folder, file.name), file.entry.rows);
+        let meter = context.progress.begin(&format!("{}/{}", drop.folder, file.name), file.entry.rows);
         taken.index.reserve(usize::try_from(file.entry.rows).unwrap_or(0));
         let mut chunks = std::pin::pin!(routed(context, &contract, &file, &precedence, &Route::Own));
         while let Some(mut chunk) = chunks.try_next().await? {
-            context.progress.advance(chunk.records);
+            meter.advance(chunk.records);
             batch.loaded(drop, &contract, &chunk.header, chunk.records, std::mem::take(&mut chunk.rejected));
             taken.add(chunk, ordinal, !batch.from_nothing);
         }
