@@ -91,13 +91,6 @@ impl Embedded {
         Self { state: Arc::new(builder(config(1)).build()) }
     }
 
-    /// The same engine with all cores for one run, for tables that cannot be divided by month.
-    #[must_use]
-    pub fn parallel(&self) -> Self {
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { state: Arc::new(builder(config(threads)).build()) }
-    }
-
     /// Runs a model over its inputs and gives rows in exactly the declared columns and types. With `days`, only rows
     /// whose `date` is one of them.
     ///

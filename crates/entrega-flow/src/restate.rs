@@ -185,13 +185,8 @@ impl Shared {
                 for column in
                     ["seller_id", "product_id"].into_iter().filter(|column| schema.column_with_name(column).is_some())
                 {
-                    let mut known = HashSet::new();
-                    for rows in &rows {
-                        known.extend(
-                            text(rows, column).map_err(FlowError::rows(&read))?.iter().flatten().map(str::to_owned),
-                        );
-                    }
-                    references.insert(format!("{read}.{column}"), known);
+                    let known = references.entry(format!("{read}.{column}")).or_default();
+                    known.add(&rows, column).map_err(FlowError::rows(&read))?;
                 }
                 dimensions.add(read, schema, rows);
             }
@@ -316,11 +311,7 @@ fn refer_to(models: &[Model], state: &TableState, rows: &[RecordBatch], referenc
     for check in models.iter().flat_map(|model| &model.checks) {
         let Check::Relationship { to, .. } = check else { continue };
         let Some(column) = to.strip_prefix(&prefix) else { continue };
-        let known = references.entry(to.clone()).or_default();
-        for rows in rows {
-            known
-                .extend(text(rows, column).map_err(FlowError::rows(state.name()))?.iter().flatten().map(str::to_owned));
-        }
+        references.entry(to.clone()).or_default().add(rows, column).map_err(FlowError::rows(state.name()))?;
     }
     Ok(())
 }

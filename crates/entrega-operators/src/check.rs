@@ -1,16 +1,20 @@
 //! Check: what must hold of rows before they are committed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use arrow::{
     array::{Array as _, AsArray as _, RecordBatch},
     compute::cast,
     datatypes::DataType,
     error::ArrowError,
+    row::Rows,
 };
 use entrega_model::model::{Check, Model, Severity};
 
-use crate::{OperatorError, Result, keys::key_rows};
+use crate::{
+    OperatorError, Result,
+    keys::{Id, id, key_rows, text},
+};
 
 /// The result of one check over one batch's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +34,38 @@ pub struct CheckResult {
 }
 
 /// Values that may be referred to, by `layer.table.column`.
-pub type References = HashMap<String, HashSet<String>>;
+pub type References = HashMap<String, Known>;
+
+/// The values of a column; ids are kept as bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    ids: hashbrown::HashSet<Id>,
+    others: hashbrown::HashSet<String>,
+}
+
+impl Known {
+    /// Adds the values of a text column of some rows.
+    ///
+    /// # Errors
+    /// When there is no such column or it is not text.
+    pub fn add(&mut self, rows: &[RecordBatch], column: &str) -> Result<(), ArrowError> {
+        for rows in rows {
+            for value in text(rows, column)?.iter().flatten() {
+                match id(value) {
+                    Some(id) => self.ids.insert(id),
+                    None => self.others.insert(value.to_owned()),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a value is one of them.
+    #[must_use]
+    pub fn contains(&self, value: &str) -> bool {
+        id(value).map_or_else(|| self.others.contains(value), |id| self.ids.contains(&id))
+    }
+}
 
 /// Runs a model's checks over rows about to be committed. Uniqueness of upserted tables is enforced by the upsert
 /// itself, so it is looked at here only for recomputed ones.
@@ -109,28 +144,26 @@ pub fn stop_at_failure(results: &[CheckResult]) -> Result<()> {
 }
 
 fn repeated(rows: &[RecordBatch], grain: &[String]) -> Result<(u64, Option<String>), ArrowError> {
-    let mut seen: hashbrown::HashSet<Box<[u8]>> = hashbrown::HashSet::new();
+    let keys = rows.iter().map(|batch| key_rows(batch, grain)).collect::<Result<Vec<_>, _>>()?;
+    let mut seen: hashbrown::HashSet<&[u8]> = hashbrown::HashSet::with_capacity(keys.iter().map(Rows::num_rows).sum());
     let mut repeats = 0;
-    for batch in rows {
-        for key in &key_rows(batch, grain)? {
-            if !seen.insert(Box::from(key.data())) {
-                repeats += 1;
-            }
-        }
+    for key in keys.iter().flatten() {
+        repeats += u64::from(!seen.insert(key.data()));
     }
     Ok((repeats, None))
 }
 
 fn outside(rows: &[RecordBatch], column: &str, inside: impl Fn(&str) -> bool) -> (u64, Option<String>) {
     let (mut failures, mut sample) = (0, None);
-    let mut last: Option<String> = None;
     for values in rows.iter().filter_map(|batch| cast(batch.column_by_name(column)?, &DataType::Utf8).ok()) {
+        // Neighbours often share a value.
+        let mut last = None;
         for value in values.as_string::<i32>().iter().flatten() {
-            if last.as_deref() == Some(value) {
+            if last == Some(value) {
                 continue;
             }
             if inside(value) {
-                last = Some(value.to_owned());
+                last = Some(value);
             } else {
                 failures += 1;
                 sample.get_or_insert_with(|| value.to_owned());

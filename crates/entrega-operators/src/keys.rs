@@ -1,6 +1,6 @@
 //! Keys: ids as 16 bytes, and any key columns as comparable bytes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, hash::BuildHasher as _, sync::Arc};
 
 use arrow::{
     array::{Array as _, ArrayRef, AsArray as _, BinaryBuilder, RecordBatch, StringArray},
@@ -68,6 +68,51 @@ pub fn key_rows(batch: &RecordBatch, key: &[String]) -> Result<Rows, ArrowError>
     let columns: Vec<ArrayRef> = columns.collect::<Result<_, ArrowError>>()?;
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     RowConverter::new(fields)?.convert_columns(&columns)
+}
+
+/// Where each key is, without a copy of any key.
+pub struct KeyIndex {
+    keys: Rows,
+    places: hashbrown::HashTable<u32>,
+    hasher: hashbrown::DefaultHashBuilder,
+}
+
+impl KeyIndex {
+    /// Indexes the rows of a batch by their key; of rows that share one, the first.
+    ///
+    /// # Errors
+    /// When a key column is missing.
+    pub fn new(batch: &RecordBatch, key: &[String]) -> Result<Self, ArrowError> {
+        let keys = key_rows(batch, key)?;
+        let hasher = hashbrown::DefaultHashBuilder::default();
+        let mut places = hashbrown::HashTable::with_capacity(keys.num_rows());
+        for row in 0..keys.num_rows() {
+            let data = keys.row(row).data();
+            let same = |place: &u32| keys.row(*place as usize).data() == data;
+            let hash = |place: &u32| hasher.hash_one(keys.row(*place as usize).data());
+            places.entry(hasher.hash_one(data), same, hash).or_insert(u32::try_from(row).unwrap_or(u32::MAX));
+        }
+        Ok(Self { keys, places, hasher })
+    }
+
+    /// How many different keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The row with a key, as [`key_rows`] gives it.
+    #[must_use]
+    pub fn find(&self, key: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.places.find(hash, |place| self.keys.row(*place as usize).data() == key).copied()
+    }
 }
 
 fn compact(column: &ArrayRef) -> ArrayRef {

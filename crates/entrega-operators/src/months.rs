@@ -11,6 +11,9 @@ use arrow::{
 use chrono::{Datelike as _, NaiveDate};
 use entrega_lake::read::{date_of, days_since_epoch};
 
+/// Rows whose computation costs no more than planning it.
+const FEW_ROWS: usize = 8_192;
+
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
@@ -93,20 +96,23 @@ pub fn split_by_column(batches: &[RecordBatch], column: &str) -> Result<BTreeMap
     Ok(parts)
 }
 
-/// Packs months into units of work of about `most` rows (a month is never divided), at least one for each worker and of
-/// like size, so that small months share the cost of planning, large ones bound memory and no worker is left alone.
+/// Packs months into units of work of about `most` rows (a month is never divided), one for each worker if there is
+/// enough to do, and of like size, so that small months share the cost of planning, large ones bound memory and no worker is left alone.
 ///
 /// ```
 /// use entrega_operators::months::pack;
-/// let units = pack([(1, 50), (2, 30), (3, 20), (4, 10)], 1_000, 2);
+/// let units = pack([(1, 50_000), (2, 30_000), (3, 20_000), (4, 10_000)], 1_000_000, 2);
 /// assert_eq!(units, vec![vec![1, 4], vec![2, 3]]);
+/// assert_eq!(pack([(1, 50), (2, 30)], 1_000_000, 2), vec![vec![1, 2]]);
 /// ```
 #[must_use]
 pub fn pack(months: impl IntoIterator<Item = (i32, usize)>, most: usize, workers: usize) -> Vec<Vec<i32>> {
     let mut months: Vec<(i32, usize)> = months.into_iter().collect();
     months.sort_by_key(|(month, rows)| (std::cmp::Reverse(*rows), *month));
     let total: usize = months.iter().map(|(_, rows)| rows).sum();
-    let wanted = total.div_ceil(most.max(1)).next_multiple_of(workers.max(1)).clamp(1, months.len().max(1));
+    // A plan costs as much as some thousand rows: a small batch is not divided.
+    let useful = workers.min(total / FEW_ROWS + 1).max(1);
+    let wanted = total.div_ceil(most.max(1)).next_multiple_of(useful).clamp(1, months.len().max(1));
     let mut units: Vec<(usize, Vec<i32>)> = vec![(0, Vec::new()); wanted];
     for (month, rows) in months {
         // The largest month still to come goes where least is: near enough to an even split.

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 
 use arrow::{
     array::{BooleanArray, RecordBatch, UInt32Array},
-    compute::{concat_batches, filter_record_batch, take_record_batch},
+    compute::{concat_batches, filter, filter_record_batch, take_record_batch},
     error::ArrowError,
 };
 use chrono::NaiveDate;
@@ -24,7 +24,7 @@ use entrega_lake::{Lake, Rewrite, TableState, schema::DROP_COLUMN};
 use crate::{
     OperatorError, Result,
     keep_latest::same_content,
-    keys::{Id, dictionary_value, ids, key_rows, text},
+    keys::{Id, KeyIndex, counts_by_value, dictionary_value, ids, key_rows, text},
 };
 
 /// Above so many rows a file takes no more inserted rows: a new file is begun.
@@ -128,7 +128,7 @@ pub async fn upsert(
 /// Incoming rows and what is known of them so far.
 struct Incoming {
     rows: RecordBatch,
-    by_key: HashMap<Box<[u8]>, u32>,
+    by_key: KeyIndex,
     fate: Vec<Fate>,
 }
 
@@ -145,9 +145,7 @@ enum Fate {
 
 impl Incoming {
     fn new(rows: RecordBatch, grain: &[String]) -> Result<Self, ArrowError> {
-        let keys = key_rows(&rows, grain)?;
-        let by_key: HashMap<Box<[u8]>, u32> =
-            keys.iter().zip(0u32..).map(|(key, row)| (Box::from(key.data()), row)).collect();
+        let by_key = KeyIndex::new(&rows, grain)?;
         if by_key.len() != rows.num_rows() {
             return Err(ArrowError::InvalidArgumentError(format!(
                 "{} incoming rows share a key ({})",
@@ -171,9 +169,9 @@ impl Incoming {
         let mut pairs: (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         if !self.by_key.is_empty() {
             for (key, row) in keys.iter().zip(0u32..) {
-                if let Some(incoming) = self.by_key.get(key.data()) {
+                if let Some(incoming) = self.by_key.find(key.data()) {
                     pairs.0.push(row);
-                    pairs.1.push(*incoming);
+                    pairs.1.push(incoming);
                 }
             }
         }
@@ -212,24 +210,18 @@ impl Incoming {
 
     /// The rows to be written, after all files were met.
     fn into_arriving(self, done: &mut Upserted) -> Result<RecordBatch, ArrowError> {
-        let drops = self.rows.column_by_name(DROP_COLUMN);
-        for (row, fate) in self.fate.iter().enumerate() {
-            let drop = drops.map_or("", |drops| dictionary_value(drops, row));
-            let counts = match fate {
-                Fate::Inserted => &mut done.counts.inserted,
-                Fate::Updated => &mut done.counts.updated,
-                Fate::Confirmed | Fate::Known => &mut done.counts.unchanged,
-                Fate::Superseded => &mut done.counts.superseded,
-            };
-            match counts.get_mut(drop) {
-                Some(count) => *count += 1,
-                None => {
-                    counts.insert(drop.to_owned(), 1);
-                }
-            }
-        }
         let mask =
             |wanted: &dyn Fn(Fate) -> bool| self.fate.iter().map(|fate| Some(wanted(*fate))).collect::<BooleanArray>();
+        if let Some(drops) = self.rows.column_by_name(DROP_COLUMN) {
+            for (counts, fates) in [
+                (&mut done.counts.inserted, [Fate::Inserted, Fate::Inserted]),
+                (&mut done.counts.updated, [Fate::Updated, Fate::Updated]),
+                (&mut done.counts.unchanged, [Fate::Confirmed, Fate::Known]),
+                (&mut done.counts.superseded, [Fate::Superseded, Fate::Superseded]),
+            ] {
+                *counts = counts_by_value(&filter(drops, &mask(&|fate| fates.contains(&fate)))?);
+            }
+        }
         let new = filter_record_batch(&self.rows, &mask(&|fate| matches!(fate, Fate::Inserted | Fate::Updated)))?;
         if new.num_rows() > 0 {
             done.new.push(new);

@@ -78,11 +78,8 @@ async fn references(context: &Context, batch: &Batch) -> Result<References> {
     let mut references = References::new();
     for (table, column) in [("sellers", "seller_id"), ("products", "product_id")] {
         let rows = context.lake.read_all(batch.clean(table)?, Some(&[column])).await?;
-        let mut known = HashSet::new();
-        for rows in &rows {
-            known.extend(text(rows, column).map_err(FlowError::rows(table))?.iter().flatten().map(str::to_owned));
-        }
-        references.insert(format!("clean.{table}.{column}"), known);
+        let known = references.entry(format!("clean.{table}.{column}")).or_default();
+        known.add(&rows, column).map_err(FlowError::rows(table))?;
     }
     Ok(references)
 }

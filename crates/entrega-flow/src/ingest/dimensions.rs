@@ -1,7 +1,7 @@
 //! Dimensions: sellers and products by key, the calendar by rule; categories and geolocation are [`super::snapshots`].
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -19,7 +19,7 @@ use entrega_model::{
 };
 use entrega_operators::{
     calendar,
-    check::{References, check, stop_at_failure},
+    check::{Known, References, check, stop_at_failure},
     keys::{id, text},
     validate::Drop,
 };
@@ -170,13 +170,10 @@ pub(super) async fn changed(context: &Context, batch: &mut Batch) -> Result<()> 
     if batch.missing.is_empty() {
         return Ok(());
     }
-    let mut arrived: HashMap<&str, HashSet<String>> = HashMap::new();
+    let mut arrived: HashMap<&str, Known> = HashMap::new();
     for (source, column) in [("sellers", "seller_id"), ("products", "product_id")] {
         let rows = context.lake.read_all(batch.clean(source)?, Some(&[column])).await?;
-        let keys = arrived.entry(source).or_default();
-        for rows in &rows {
-            keys.extend(text(rows, column).map_err(FlowError::rows(source))?.iter().flatten().map(str::to_owned));
-        }
+        arrived.entry(source).or_default().add(&rows, column).map_err(FlowError::rows(source))?;
     }
     for missing in &batch.missing {
         if arrived.get(missing.source.as_str()).is_some_and(|keys| keys.contains(&missing.key)) {

@@ -14,10 +14,7 @@ mod orders;
 mod quarantined;
 mod snapshots;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::NaiveDateTime;
 use entrega_lake::{Definition, LakeError, TableState};
@@ -25,7 +22,7 @@ use entrega_model::{
     model::{Check, Model, WriteMode},
     tables::{Layer, TableName},
 };
-use entrega_operators::{check::References, keys::text, validate::Drop};
+use entrega_operators::{check::References, validate::Drop};
 use serde::Serialize;
 
 pub use batch::{Batch, check_rows};
@@ -253,11 +250,8 @@ pub async fn references(context: &Context, ledger: &Ledger, model: &Model) -> Re
         let Check::Relationship { to, .. } = check else { continue };
         let (table, column) = to.rsplit_once('.').unwrap_or((to, ""));
         let state = ledger.state(&context.lake, &Definition::of(context.project.model(&table.parse()?)?)).await?;
-        let mut known = HashSet::new();
-        for rows in context.lake.read_all(&state, Some(&[column])).await? {
-            known.extend(text(&rows, column).map_err(FlowError::rows(table))?.iter().flatten().map(str::to_owned));
-        }
-        references.insert(to.clone(), known);
+        let rows = context.lake.read_all(&state, Some(&[column])).await?;
+        references.entry(to.clone()).or_default().add(&rows, column).map_err(FlowError::rows(table))?;
     }
     Ok(references)
 }

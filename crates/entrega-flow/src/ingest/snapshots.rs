@@ -3,10 +3,7 @@
 //! They need nothing of the batch, so each is loaded and computed beside the other steps; only what it leaves in the
 //! batch's books waits until it is settled.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
     array::{AsArray as _, RecordBatch, UInt32Array},
@@ -23,7 +20,7 @@ use entrega_model::{
 use entrega_operators::{
     check::{References, check, stop_at_failure},
     keep_latest::{keep_latest, same_content},
-    keys::{dictionary_value, key_rows},
+    keys::{KeyIndex, dictionary_value, key_rows},
     validate::Drop,
 };
 use tokio::task::JoinSet;
@@ -147,7 +144,7 @@ impl Job {
         }
         let mut inputs = Inputs::default();
         inputs.add(TableName::new(Layer::Landing, &contract.source), transit_schema(contract), rows);
-        let rows = context.engine.parallel().run(model, &inputs, None).await?;
+        let rows = context.engine.run(model, &inputs, None).await?;
         drop(inputs);
         written.checks = check(model, &rows, &References::new())?;
         stop_at_failure(&written.checks)?;
@@ -217,10 +214,9 @@ fn same_rows(old: &[RecordBatch], new: &[RecordBatch], model: &Model) -> Result<
     if old.num_rows() != new.num_rows() {
         return Ok(false);
     }
-    let keys = key_rows(&old, &model.grain).map_err(error())?;
-    let places: HashMap<Vec<u8>, u32> = keys.iter().zip(0u32..).map(|(key, row)| (key.data().to_vec(), row)).collect();
-    let matched: Option<Vec<u32>> =
-        key_rows(&new, &model.grain).map_err(error())?.iter().map(|key| places.get(key.data()).copied()).collect();
+    let places = KeyIndex::new(&old, &model.grain).map_err(error())?;
+    let keys = key_rows(&new, &model.grain).map_err(error())?;
+    let matched: Option<Vec<u32>> = keys.iter().map(|key| places.find(key.data())).collect();
     let Some(matched) = matched else { return Ok(false) };
     let old = arrow::compute::take_record_batch(&old, &UInt32Array::from(matched)).map_err(error())?;
     let same = same_content(&old, &new).map_err(error())?;
