@@ -190,8 +190,8 @@ described_items as (
 joined as (
   select
     orders.*,
-    cast(orders.order_delivered_customer_date as date) as delivered_date,
-    cast(orders.order_estimated_delivery_date as date) as promised_date,
+    to_date(orders.order_delivered_customer_date) as delivered_date,
+    to_date(orders.order_estimated_delivery_date) as promised_date,
     located_customers.customer_unique_id,
     coalesce(located_customers.customer_state, 'unknown') as customer_state,
     located_customers.customer_city,
@@ -211,11 +211,19 @@ joined as (
     radians(located_customers.longitude) as customer_longitude,
     radians(described_items.latitude) as seller_latitude,
     radians(described_items.longitude) as seller_longitude
-  from orders
-  left join located_customers on orders.customer_id = located_customers.customer_id
-  left join described_items on orders.order_id = described_items.order_id
-  left join payment_rollup on orders.order_id = payment_rollup.order_id
-  left join review_rollup on orders.order_id = review_rollup.order_id
+  -- Every order once, whatever else is known of it. The narrow side of each join stands first, because an engine that
+  -- cannot guess sizes builds its hash table from it.
+  from located_customers
+  right join (
+    described_items
+    right join (
+      payment_rollup
+      right join (
+        review_rollup
+        right join orders on review_rollup.order_id = orders.order_id
+      ) on payment_rollup.order_id = orders.order_id
+    ) on described_items.order_id = orders.order_id
+  ) on located_customers.customer_id = orders.customer_id
 ),
 
 measured as (

@@ -48,13 +48,13 @@ select
   order_delivered_carrier_date,
   order_delivered_customer_date,
   order_estimated_delivery_date,
-  cast(order_purchase_timestamp as date) as purchase_date,
+  to_date(order_purchase_timestamp) as purchase_date,
   not (
     carrier_before_approval
     or carrier_before_purchase
     or delivered_before_carrier
     or delivered_without_date
   ) as timeline_ok,
-  trunc(cast(order_purchase_timestamp as date), 'MM') as purchase_month,
+  trunc(to_date(order_purchase_timestamp), 'MM') as purchase_month,
   _drop
 from contradictions

@@ -38,15 +38,15 @@ checks = [
 with deliveries as (
   select
     *,
-    cast(order_approved_at as date) as approved_date,
-    cast(order_delivered_carrier_date as date) as handed_over_date,
-    cast(order_delivered_customer_date as date) as delivered_date,
-    cast(order_estimated_delivery_date as date) as promised_date
+    to_date(order_approved_at) as approved_date,
+    to_date(order_delivered_carrier_date) as handed_over_date,
+    to_date(order_delivered_customer_date) as delivered_date,
+    to_date(order_estimated_delivery_date) as promised_date
   from clean.deliveries
 ),
 
 order_reviews as (
-  select order_id, review_score, cast(review_creation_date as date) as creation_date
+  select order_id, review_score, to_date(review_creation_date) as creation_date
   from clean.order_reviews
 ),
 
@@ -121,7 +121,7 @@ arrivals as (
   group by delivered_date, customer_state, category
 ),
 
--- A promise is due once its day has ended; closed orders owe nothing.
+-- Closed orders owe nothing.
 promises as (
   select
     promised_date as date,
@@ -130,9 +130,7 @@ promises as (
     count(*) as due,
     count(case when delivered_date is null or delivered_date > promised_date then 1 end) as due_missed
   from deliveries
-  cross join as_of
   where order_status not in ('canceled', 'unavailable')
-    and promised_date < cast(as_of.as_of as date)
   group by promised_date, customer_state, category
 ),
 
@@ -199,6 +197,9 @@ events as (
     due, due_missed,
     0, 0
   from promises
+  -- A promise is due once its day has ended.
+  cross join as_of
+  where promises.date < to_date(as_of.as_of)
   union all
   select
     date, customer_state, category,

@@ -17,7 +17,7 @@ checks = [
 ---*/
 with deliveries as (
   select
-    cast(order_delivered_customer_date as date) as date,
+    to_date(order_delivered_customer_date) as date,
     customer_state,
     cast(floor(delivery_days) as int) as delivery_days
   from clean.deliveries

@@ -16,18 +16,24 @@ use datafusion::{
         CatalogProvider as _, CatalogProviderList as _, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
         MemorySchemaProvider,
     },
+    common::{TableReference, plan_err},
     execution::{SessionState, SessionStateBuilder},
+    physical_plan::{self, display::DisplayableExecutionPlan},
     prelude::{DataFrame, SessionConfig, SessionContext, col, lit},
     scalar::ScalarValue,
+    sql::{parser::Statement, sqlparser::ast},
 };
 use datafusion_spark::SessionStateBuilderSpark as _;
 use entrega_lake::{read::days_since_epoch, schema::arrow_schema};
 use entrega_model::{model::Model, tables::TableName};
 
-use crate::{EngineError, Result, functions};
+use crate::{EngineError, Result, functions, shared_queries::divide};
 
 /// The catalog name of every session.
 pub(crate) const CATALOG: &str = "lake";
+
+/// The schema of unqualified names: tables of the lake are always named with their layer.
+const SHARED: &str = "shared";
 
 /// The rows that each table shows to a run.
 #[derive(Debug, Clone, Default)]
@@ -62,11 +68,11 @@ impl Default for Embedded {
 }
 
 /// Session settings that all embedded runs share.
-pub(crate) fn config(partitions: usize) -> SessionConfig {
+pub(crate) fn config(partitions: usize, default_schema: &str) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
         .with_batch_size(entrega_lake::read::BATCH_ROWS)
-        .with_default_catalog_and_schema(CATALOG, "clean")
+        .with_default_catalog_and_schema(CATALOG, default_schema)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     let options = config.options_mut();
@@ -88,7 +94,7 @@ impl Embedded {
     /// An engine whose runs each use one thread.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Arc::new(builder(config(1)).build()) }
+        Self { state: Arc::new(builder(config(1, SHARED)).build()) }
     }
 
     /// Runs a model over its inputs and gives rows in exactly the declared columns and types. With `days`, only rows
@@ -99,7 +105,14 @@ impl Embedded {
     pub async fn run(&self, model: &Model, inputs: &Inputs, days: Option<&[NaiveDate]>) -> Result<Vec<RecordBatch>> {
         let failed = |doing| move |error| EngineError::model(&model.table, doing, error);
         let context = self.session(inputs).map_err(failed("preparing its inputs"))?;
-        let mut frame = context.sql(&model.sql).await.map_err(failed("planning"))?;
+        let steps = divide(parse(&context, &model.sql).map_err(failed("parsing"))?);
+        for (name, query) in steps.shared {
+            let frame = plan(&context, query).await.map_err(failed("planning"))?;
+            let schema = Arc::new(frame.schema().as_arrow().clone());
+            let rows = collect(frame).await.map_err(failed("running"))?;
+            share(&context, &name, schema, rows).map_err(failed("running"))?;
+        }
+        let mut frame = plan(&context, steps.query).await.map_err(failed("planning"))?;
         if let Some(days) = days {
             let days = days.iter().map(|day| lit(ScalarValue::Date32(Some(days_since_epoch(*day))))).collect();
             frame = frame.filter(col("date").in_list(days, false)).map_err(failed("planning"))?;
@@ -142,6 +155,7 @@ impl Embedded {
 
     fn session(&self, inputs: &Inputs) -> datafusion::error::Result<SessionContext> {
         let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(SHARED, Arc::new(MemorySchemaProvider::new()))?;
         for (table, (schema, rows)) in &inputs.0 {
             let provider = if let Some(provider) = catalog.schema(table.layer.name()) {
                 provider
@@ -161,8 +175,39 @@ impl Embedded {
     }
 }
 
+fn parse(context: &SessionContext, sql: &str) -> datafusion::error::Result<ast::Statement> {
+    match context.state().sql_to_statement(sql, &datafusion::config::Dialect::Spark)? {
+        Statement::Statement(statement) => Ok(*statement),
+        other => plan_err!("a model is one query, not {other}"),
+    }
+}
+
+async fn plan(context: &SessionContext, query: ast::Statement) -> datafusion::error::Result<DataFrame> {
+    let plan = context.state().statement_to_plan(Statement::Statement(Box::new(query))).await?;
+    context.execute_logical_plan(plan).await
+}
+
+/// Makes rows known under an unqualified name.
+fn share(
+    context: &SessionContext,
+    name: &str,
+    schema: SchemaRef,
+    rows: Vec<RecordBatch>,
+) -> datafusion::error::Result<()> {
+    // The rows may be stricter about NULL than the plan said, never laxer.
+    let rows = rows.into_iter().map(|rows| rows.with_schema(Arc::clone(&schema)));
+    let rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
+    context.register_table(TableReference::bare(name), Arc::new(MemTable::try_new(schema, vec![rows])?))?;
+    Ok(())
+}
+
+/// Runs a query on the caller's thread; its plan, with what each operator did, goes into the log at debug level.
 async fn collect(frame: DataFrame) -> datafusion::error::Result<Vec<RecordBatch>> {
-    frame.collect().await
+    let tasks = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await?;
+    let rows = physical_plan::collect(Arc::clone(&plan), tasks).await?;
+    tracing::debug!(target: "entrega", plan = %DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(false));
+    Ok(rows)
 }
 
 /// Rows as exactly the declared columns: by name, cast between encodings of the same type, never between types.

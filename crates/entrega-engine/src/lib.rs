@@ -16,6 +16,7 @@ mod examples;
 pub mod functions;
 mod max_by;
 pub mod reader;
+mod shared_queries;
 
 pub use embedded::{Embedded, Inputs};
 pub use error::{EngineError, Result};

@@ -60,8 +60,9 @@ impl Reader {
         }
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        let state =
-            builder(config(threads).with_information_schema(true)).with_catalog_list(Arc::new(catalogs)).build();
+        let state = builder(config(threads, "clean").with_information_schema(true))
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
         if let Some(delta) = stores {
             delta
                 .update_datafusion_session(&state)

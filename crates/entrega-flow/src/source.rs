@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// Rows of a unit of work: enough that planning costs nothing, few enough that units in flight need little memory.
-pub const UNIT_ROWS: usize = 65_536;
+pub const UNIT_ROWS: usize = 131_072;
 
 /// The column that children get from their order.
 pub const PURCHASE_MONTH: &str = "purchase_month";
