@@ -252,7 +252,12 @@ impl Run {
         }
         drop(running);
         let meter = Arc::new(self.context.progress.begin("adding up, checking, writing", shared.0.len() as u64));
-        let finishing = shared.0.iter().zip(parts).map(|(model, parts)| {
+        let mut parts: Vec<_> = shared.0.iter().zip(parts).collect();
+        // The largest first: no worker is left alone with it at the end.
+        parts.sort_by_key(|(_, parts)| {
+            std::cmp::Reverse(parts.iter().flatten().map(RecordBatch::num_rows).sum::<usize>())
+        });
+        let finishing = parts.into_iter().map(|(model, parts)| {
             let (run, model, extent, meter) = (Arc::clone(self), model.clone(), shared.3.clone(), Arc::clone(&meter));
             async move {
                 let finished = tokio::spawn(async move { run.finish(&model, &extent, parts).await }).await;

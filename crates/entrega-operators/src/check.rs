@@ -106,10 +106,11 @@ pub fn check(model: &Model, rows: &[RecordBatch], references: &References) -> Re
                 }
             }
             Check::AcceptedValues { column, values, severity } => {
+                let accepted: hashbrown::HashSet<&str> = values.iter().map(String::as_str).collect();
                 add(
                     format!("accepted_values({column})"),
                     *severity,
-                    outside(rows, column, |value| values.iter().any(|accepted| accepted == value)),
+                    outside(rows, column, |value| accepted.contains(value)),
                 );
             }
             Check::Relationship { column, to, severity } => {

@@ -58,13 +58,16 @@ pub fn split(batch: &RecordBatch, months: &[i32]) -> Result<BTreeMap<i32, Record
     if counts.len() <= 1 {
         return Ok(counts.into_keys().map(|month| (month, batch.clone())).collect());
     }
-    // A counting sort: one gather for all months, then slices of it.
     let mut offset = 0;
     let mut starts = BTreeMap::new();
     for (month, count) in &counts {
         starts.insert(*month, offset);
         offset += count;
     }
+    if months.is_sorted() {
+        return Ok(counts.into_iter().map(|(month, count)| (month, batch.slice(starts[&month], count))).collect());
+    }
+    // A counting sort: one gather for all months, then slices of it.
     let mut next = starts.clone();
     let mut order = vec![0u32; months.len()];
     for (row, month) in months.iter().enumerate() {

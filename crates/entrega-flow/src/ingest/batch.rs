@@ -299,12 +299,16 @@ impl Batch {
 
     /// Writes the books: drops, checks, missing references.
     pub(super) async fn write_books(&mut self, context: &Context) -> Result<()> {
-        let rows: Vec<DropRow> = self.files.values().cloned().collect();
         let drops = self.table(&tables::drops().table)?.clone();
-        self.commit(ops::append(&context.lake, drops, &rows, &self.note).await?);
-        let rows: Vec<CheckRow> = check_rows(&self.note.batch, &self.checks);
+        let drop_rows: Vec<DropRow> = self.files.values().cloned().collect();
         let checks = self.table(&tables::checks().table)?.clone();
-        self.commit(ops::append(&context.lake, checks, &rows, &self.note).await?);
+        let check_rows: Vec<CheckRow> = check_rows(&self.note.batch, &self.checks);
+        let (drops, checks) = futures::try_join!(
+            ops::append(&context.lake, drops, &drop_rows, &self.note),
+            ops::append(&context.lake, checks, &check_rows, &self.note),
+        )?;
+        self.commit(drops);
+        self.commit(checks);
         Ok(())
     }
 }

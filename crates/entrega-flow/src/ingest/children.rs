@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use super::{
     Batch,
     batch::signed,
-    orders::{Orders, note_changes},
+    orders::{self, Orders, note_changes},
 };
 use crate::{
     Context, FlowError, Result, ops,
@@ -35,9 +35,15 @@ use crate::{
     tables,
 };
 
-/// Takes all children of all drops. The files of the next child are parsed while this one's rows are written.
-pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &Arc<[Drop]>, orders: Orders) -> Result<()> {
-    let index = Arc::new(orders.index);
+/// Takes all orders and their children of all drops. The files of the next child are parsed while the rows of this one
+/// (or, to begin with, of the orders) are written.
+pub(super) async fn ingest(
+    context: &Context,
+    batch: &mut Batch,
+    drops: &Arc<[Drop]>,
+    mut orders: Orders,
+) -> Result<()> {
+    let index = Arc::clone(&orders.index);
     let references = Arc::new(references(context, batch).await?);
     let children: Vec<Arc<Child>> = context
         .project
@@ -65,6 +71,7 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &Arc<[Dr
         }
     };
     load(0, &mut loading);
+    orders::ingest(context, batch, &mut orders).await?;
     for (position, child) in children.iter().enumerate() {
         let Some(files) = loading.join_next().await else { break };
         load(position + 1, &mut loading);

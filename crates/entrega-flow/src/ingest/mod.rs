@@ -164,10 +164,10 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     let drops: Arc<[Drop]> = plan.drops.into();
     let mut snapshots = dimensions::ingest(context, &mut batch, &drops).await?;
     step("dimensions");
-    let index = orders::ingest(context, &mut batch, &drops).await?;
-    step("orders");
-    children::ingest(context, &mut batch, &drops, index).await?;
-    step("children");
+    let orders = orders::load(context, &mut batch, &drops).await?;
+    step("orders loaded");
+    children::ingest(context, &mut batch, &drops, orders).await?;
+    step("orders and children");
     snapshots.settle(context, &mut batch, None).await?;
     step("snapshots");
     dimensions::changed(context, &mut batch).await?;

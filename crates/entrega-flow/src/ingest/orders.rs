@@ -1,6 +1,9 @@
 //! Orders: they are taken first, because every other row of an order lives in the order's month.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use arrow::{array::BooleanArray, compute::filter_record_batch};
 use entrega_lake::{read::days_since_epoch, schema::DROP_COLUMN};
@@ -23,18 +26,20 @@ use crate::{
 /// The orders of a batch, and those that moved to another month.
 pub struct Orders {
     /// Where the batch's orders live.
-    pub index: OrderIndex,
+    pub index: Arc<OrderIndex>,
     /// Orders that left a month.
     pub moved: BTreeMap<i32, MovedOrders>,
     /// Their customers.
     pub moved_customers: BTreeMap<i32, MovedOrders>,
+    rows: ByMonth,
+    /// Rows, by drop, of orders that live in another month.
+    beaten: HashMap<String, u64>,
 }
 
-/// Takes the orders of all drops.
-pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop]) -> Result<Orders> {
+/// Loads the orders of all drops and finds where each of them lives.
+pub(super) async fn load(context: &Context, batch: &mut Batch, drops: &[Drop]) -> Result<Orders> {
     let contract = context.project.contract("orders")?.clone();
-    let model = context.project.model_of_source("orders")?.clone();
-    let base = batch.table(&model.table)?.clone();
+    let base = batch.clean("orders")?.clone();
     let mut taken = Taken::default();
     for (ordinal, drop) in drops.iter().enumerate() {
         let Some(file) = drop.file(&contract) else { continue };
@@ -48,8 +53,8 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
             taken.add(chunk, ordinal, !batch.from_nothing);
         }
     }
-    let mut orders = Orders { index: taken.index, moved: BTreeMap::new(), moved_customers: BTreeMap::new() };
-    let mut rows = taken.rows;
+    let (mut index, mut rows) = (taken.index, taken.rows);
+    let (mut orders, mut customers) = (BTreeMap::<i32, MovedOrders>::new(), BTreeMap::<i32, MovedOrders>::new());
     let mut strays = taken.crossed;
     if !batch.from_nothing && !taken.seen.is_empty() {
         let wanted: HashSet<Id> = taken.seen.keys().copied().collect();
@@ -60,16 +65,25 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
             }
             if stored.drop > drops[*ordinal].manifest.precedence() {
                 // The lake knows better: the row is only counted, its children follow the stored month.
-                orders.index.insert(order, stored.customer, stored.place.month);
+                index.insert(order, stored.customer, stored.place.month);
                 strays.insert(order, stored.place.month);
             } else {
-                orders.moved.entry(stored.place.month).or_default().insert(order);
-                let customers = orders.moved_customers.entry(stored.place.month).or_default();
-                customers.extend(stored.customer.into_iter().chain(*customer));
+                orders.entry(stored.place.month).or_default().insert(order);
+                let of_month = customers.entry(stored.place.month).or_default();
+                of_month.extend(stored.customer.into_iter().chain(*customer));
             }
         }
     }
     let beaten = remove_strays(&mut rows, &strays)?;
+    Ok(Orders { index: Arc::new(index), moved: orders, moved_customers: customers, rows, beaten })
+}
+
+/// Writes loaded orders.
+pub(super) async fn ingest(context: &Context, batch: &mut Batch, orders: &mut Orders) -> Result<()> {
+    let contract = context.project.contract("orders")?.clone();
+    let model = context.project.model_of_source("orders")?.clone();
+    let base = batch.table(&model.table)?.clone();
+    let (rows, beaten) = (std::mem::take(&mut orders.rows), std::mem::take(&mut orders.beaten));
     let inputs = entrega_engine::Inputs::default();
     let job = Write {
         contract: &contract,
@@ -77,13 +91,13 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
         inputs: &inputs,
         carried: ByMonth::new(),
         moved: orders.moved.clone(),
-        references: std::sync::Arc::new(References::new()),
+        references: Arc::new(References::new()),
         keep_changes: !batch.from_nothing,
         note: &batch.note.clone(),
     };
     if rows.is_empty() && job.moved.is_empty() && base.version.is_some() {
         batch.written(&contract, &Written { superseded: beaten, ..Written::default() });
-        return Ok(orders);
+        return Ok(());
     }
     let months: Vec<i32> = rows.keys().copied().collect();
     let (state, mut written) = write(context, base.clone(), rows, job).await?;
@@ -98,7 +112,7 @@ pub(super) async fn ingest(context: &Context, batch: &mut Batch, drops: &[Drop])
     }
     note_changes(batch, &contract, &written)?;
     batch.commit(state);
-    Ok(orders)
+    Ok(())
 }
 
 #[derive(Default)]
