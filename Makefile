@@ -18,15 +18,11 @@ help: ## Print this help
 build: ## Build the entrega binary (release)
 	cargo build --release -p entrega-cli
 
-demo: ## Build, fill a lake from OLIST_ZIP=path and make the report
-	@if [ -z "$(OLIST_ZIP)" ]; then \
-	  echo "The demo runs on the public Olist data. Download it from https://www.kaggle.com/datasets/olistbr/brazilian-ecommerce"; \
-	  echo "(one zip, about 45 MB, free account), then: make demo OLIST_ZIP=path/to/brazilian-ecommerce.zip"; \
-	  exit 1; \
-	fi
-	@test -f "$(OLIST_ZIP)" || { echo "OLIST_ZIP=$(OLIST_ZIP) is not there"; exit 1; }
+demo: ## Build, fill a lake from a simulated shop (or OLIST_ZIP=path) and make the report
+	@test -z "$(OLIST_ZIP)" -o -f "$(OLIST_ZIP)" || { echo "OLIST_ZIP=$(OLIST_ZIP) is not there"; exit 1; }
 	$(MAKE) build
-	$(ENTREGA) replay --source "$(OLIST_ZIP)" --lake $(DEMO_LAKE) --as one-drop
+	@if [ -n "$(OLIST_ZIP)" ]; then set -x; $(ENTREGA) replay --source "$(OLIST_ZIP)" --lake $(DEMO_LAKE) --as one-drop; \
+	else set -x; $(ENTREGA) simulate --lake $(DEMO_LAKE); fi
 	$(ENTREGA) run all --lake $(DEMO_LAKE)
 	$(ENTREGA) report --lake $(DEMO_LAKE) --out $(DEMO_LAKE)-report.html
 	@echo "Open $(DEMO_LAKE)-report.html in a browser."

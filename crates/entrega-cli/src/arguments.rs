@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use entrega_model::drops::Cadence;
 
 /// Tells a retailer every morning whether its orders arrive as promised.
 ///
@@ -42,6 +43,8 @@ pub struct Cli {
 pub enum Command {
     /// Deliver the public data set as the order system would have: drop by drop, or at once.
     Replay(Replay),
+    /// Write the drops of a simulated shop.
+    Simulate(Simulate),
     /// Run a job: take what waits, and publish the result.
     Run(Run),
     /// Make the daily delivery report, one HTML file.
@@ -81,6 +84,48 @@ pub struct Replay {
     pub to: Option<NaiveDate>,
 }
 
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The same seed gives the same drops. Doing it again changes nothing.
+
+Examples:
+  entrega simulate --lake lake
+  entrega simulate --lake lake --orders 1000000 --cadence hourly --seed 7
+  entrega simulate --lake lake --orders 5000 --from 2018-01-01 --to 2018-03-31 --mess none")]
+pub struct Simulate {
+    /// Orders that are bought in the time from the first to the last day.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub orders: u64,
+    /// The day on which the shop opens.
+    #[arg(long, value_name = "DATE", default_value = "2017-01-01")]
+    pub from: NaiveDate,
+    /// Last day, inclusive.
+    #[arg(long, value_name = "DATE", default_value = "2018-08-31")]
+    pub to: NaiveDate,
+    /// One drop for each day or hour.
+    #[arg(long, value_enum, default_value = "daily")]
+    pub cadence: CadenceArgument,
+    /// Another seed, another shop.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How badly the shop's system behaves.
+    #[arg(long, value_enum, default_value = "real")]
+    pub mess: MessArgument,
+    /// Workers; they change nothing but the time that it takes [default: all cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub jobs: Option<u64>,
+}
+
+/// How badly a simulated shop's system behaves.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum MessArgument {
+    /// Nothing contradicts itself.
+    None,
+    /// As the real one, at its rates.
+    Real,
+}
+
 /// How often drops come.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum CadenceArgument {
@@ -88,6 +133,15 @@ pub enum CadenceArgument {
     Daily,
     /// One drop an hour.
     Hourly,
+}
+
+impl From<CadenceArgument> for Cadence {
+    fn from(argument: CadenceArgument) -> Self {
+        match argument {
+            CadenceArgument::Daily => Self::Daily,
+            CadenceArgument::Hourly => Self::Hourly,
+        }
+    }
 }
 
 /// Other forms of a replay.

@@ -32,6 +32,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let settings = settings::Settings::find(cli.lake, cli.models)?;
     match cli.command {
         Command::Replay(arguments) => commands::replay::run(&settings, arguments).await,
+        Command::Simulate(arguments) => commands::simulate::run(&settings, arguments).await,
         Command::Run(arguments) => commands::run::run(&settings, arguments).await,
         Command::Report(arguments) => commands::report::run(&settings, arguments).await,
         Command::Sql(arguments) => commands::sql::run(&settings, arguments).await,

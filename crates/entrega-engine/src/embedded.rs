@@ -33,7 +33,7 @@ use crate::{EngineError, Result, functions, shared_queries::divide};
 pub(crate) const CATALOG: &str = "lake";
 
 /// The schema of unqualified names: tables of the lake are always named with their layer.
-const SHARED: &str = "shared";
+const SHARED: &str = "query";
 
 /// The rows that each table shows to a run.
 #[derive(Debug, Clone, Default)]

@@ -177,6 +177,28 @@ pub enum SourceError {
         /// What the JSON writer met.
         source: serde_json::Error,
     },
+
+    /// The simulated shop's parameters make no sense.
+    #[error("the simulated shop cannot be made: {problem}\nhint: this is a fault of entrega; please report it")]
+    Parameters {
+        /// What is wrong with them.
+        problem: String,
+    },
+
+    /// A worker gave up.
+    #[error(
+        "a worker stopped before its work was done ({problem})\nhint: this is a fault of entrega; please report it"
+    )]
+    Worker {
+        /// How it ended.
+        problem: String,
+    },
+}
+
+impl SourceError {
+    pub(crate) fn worker(error: tokio::task::JoinError) -> Self {
+        Self::Worker { problem: error.to_string() }
+    }
 }
 
 fn listed(names: &[String]) -> String {

@@ -11,7 +11,9 @@
 //!                                                 ──one_drop─▶ dt=2018-10-29/ all nine _manifest.json
 //! ```
 //!
-//! Three rules hold, and the tests prove them:
+//! [`simulate`](simulate()) makes the same kind of drops for a shop that never was, fitted to the real one.
+//!
+//! Three rules hold for a replay, and the tests prove them:
 //!
 //! - **The last state over all drops is the source**, key by key and byte by byte: records are copied, never
 //!   rewritten; only an order that is not finished yet loses the fields that lie in its future.
@@ -27,6 +29,7 @@ mod order_system;
 mod records;
 mod render;
 mod replay;
+mod simulate;
 mod tables;
 pub mod timeline;
 mod writer;
@@ -36,5 +39,6 @@ pub use one_drop::{OneDropOptions, one_drop};
 pub use order_system::OrderSystem;
 pub use records::RawTable;
 pub use replay::{ReplayOptions, replay};
+pub use simulate::{Mess, SimulateOptions, simulate};
 pub use tables::SourceTable;
-pub use writer::{Clock, DropReport, Outcome, Progress, ReplaySummary, five_minutes_after};
+pub use writer::{Clock, DeliverySummary, DropReport, Outcome, Progress, five_minutes_after};

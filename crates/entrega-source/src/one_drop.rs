@@ -7,9 +7,9 @@ use entrega_model::drops::{Cadence, Interval};
 use object_store::{ObjectStore, path::Path};
 
 use crate::{
-    Clock, OrderSystem, ReplaySummary, SourceError, five_minutes_after,
+    Clock, DeliverySummary, OrderSystem, SourceError, five_minutes_after,
     render::{PlannedDrop, Rows},
-    writer::DropWriter,
+    writer::{DropWriter, REPLAY},
 };
 
 /// What to put into the one drop.
@@ -44,7 +44,7 @@ pub async fn one_drop(
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     options: OneDropOptions,
-) -> Result<ReplaySummary, SourceError> {
+) -> Result<DeliverySummary, SourceError> {
     let span = system.timeline().span();
     let end = options.to.map_or(span.end, |to| to.min(span.end));
     if end <= span.start {
@@ -52,6 +52,6 @@ pub async fn one_drop(
     }
     let interval = Interval { start: span.start, end };
     let drop = PlannedDrop { interval, cadence: Cadence::Once, rows: Rows::State };
-    let writer = DropWriter { system, store, prefix, clock: options.produced_at };
-    writer.write_all(interval, vec![drop], |_| ()).await
+    let writer = DropWriter { store, prefix, clock: options.produced_at, producer: REPLAY };
+    writer.write_all(system, interval, vec![drop], |_| ()).await
 }

@@ -36,6 +36,31 @@ pub(crate) enum Rows<'a> {
     State,
 }
 
+/// A drop whose files are ready to be written.
+pub(crate) struct FilledDrop {
+    pub interval: Interval,
+    pub cadence: Cadence,
+    pub files: Vec<DropFile>,
+}
+
+impl FilledDrop {
+    pub fn folder(&self) -> String {
+        self.interval.folder(self.cadence)
+    }
+
+    pub fn manifest(&self, clock: &Clock, producer: &str) -> Manifest {
+        let files: BTreeMap<_, _> = self.files.iter().map(|file| (file.name.to_owned(), file.entry.clone())).collect();
+        Manifest {
+            version: MANIFEST_VERSION,
+            interval: self.interval,
+            cadence: self.cadence,
+            produced_at: clock(self.interval),
+            producer: producer.to_owned(),
+            files,
+        }
+    }
+}
+
 /// One file of a drop, ready to be written.
 pub(crate) struct DropFile {
     pub name: &'static str,
@@ -48,7 +73,11 @@ impl PlannedDrop<'_> {
         self.interval.folder(self.cadence)
     }
 
-    pub(crate) fn render(&self, system: &OrderSystem) -> Vec<DropFile> {
+    pub(crate) fn fill(&self, system: &OrderSystem) -> FilledDrop {
+        FilledDrop { interval: self.interval, cadence: self.cadence, files: self.files(system) }
+    }
+
+    fn files(&self, system: &OrderSystem) -> Vec<DropFile> {
         match &self.rows {
             Rows::Chosen { rows, snapshots } => {
                 let mut files: Vec<DropFile> = rows
@@ -65,18 +94,6 @@ impl PlannedDrop<'_> {
             Rows::State => {
                 SourceTable::ALL.into_iter().map(|table| state_file(system, table, self.interval.end)).collect()
             }
-        }
-    }
-
-    pub(crate) fn manifest(&self, files: &[DropFile], clock: &Clock) -> Manifest {
-        let files: BTreeMap<_, _> = files.iter().map(|file| (file.name.to_owned(), file.entry.clone())).collect();
-        Manifest {
-            version: MANIFEST_VERSION,
-            interval: self.interval,
-            cadence: self.cadence,
-            produced_at: clock(self.interval),
-            producer: concat!("entrega-replay ", env!("CARGO_PKG_VERSION")).to_owned(),
-            files,
         }
     }
 }
@@ -158,7 +175,8 @@ fn end_line(bytes: &mut Vec<u8>, line_end: &[u8]) {
     }
 }
 
-fn drop_file(table: SourceTable, bytes: Bytes, rows: usize) -> DropFile {
+/// A file and what the manifest says of it.
+pub(crate) fn drop_file(table: SourceTable, bytes: Bytes, rows: usize) -> DropFile {
     let sha256 = Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());

@@ -7,10 +7,10 @@ use entrega_model::drops::{Cadence, Interval};
 use object_store::{ObjectStore, path::Path};
 
 use crate::{
-    Clock, OrderSystem, Progress, ReplaySummary, SourceError, SourceTable, five_minutes_after,
+    Clock, DeliverySummary, OrderSystem, Progress, SourceError, SourceTable, five_minutes_after,
     render::{PlannedDrop, Rows},
     timeline::Timeline,
-    writer::DropWriter,
+    writer::{DropWriter, REPLAY},
 };
 
 /// How to replay.
@@ -69,7 +69,7 @@ pub async fn replay(
     prefix: Path,
     options: ReplayOptions,
     progress: impl FnMut(Progress<'_>),
-) -> Result<ReplaySummary, SourceError> {
+) -> Result<DeliverySummary, SourceError> {
     let timeline = system.timeline();
     let span = chosen_span(timeline, options.from, options.to)?;
     let with_baseline = span.start > timeline.span().start;
@@ -90,8 +90,8 @@ pub async fn replay(
         drops.push(PlannedDrop { interval, cadence, rows: Rows::Chosen { rows: now, snapshots } });
     }
     let start = if with_baseline { timeline.span().start } else { span.start };
-    let writer = DropWriter { system, store, prefix, clock: options.produced_at };
-    writer.write_all(Interval { start, end: span.end }, drops, progress).await
+    let writer = DropWriter { store, prefix, clock: options.produced_at, producer: REPLAY };
+    writer.write_all(system, Interval { start, end: span.end }, drops, progress).await
 }
 
 fn chosen_span(timeline: &Timeline, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Interval, SourceError> {

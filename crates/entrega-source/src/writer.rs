@@ -10,11 +10,14 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 
 use crate::{
     OrderSystem, SourceError,
-    render::{DropFile, PlannedDrop},
+    render::{FilledDrop, PlannedDrop},
 };
 
 /// Drops written at the same time. Enough to hide a store's latency, few enough to keep memory small.
 const CONCURRENT_DROPS: usize = 16;
+
+/// Who made the drops of a replay.
+pub(crate) const REPLAY: &str = concat!("entrega-replay ", env!("CARGO_PKG_VERSION"));
 
 /// Tells when the drop of an interval was produced. Injected, so that a replay is the same every time.
 pub type Clock = Arc<dyn Fn(Interval) -> DateTime<Utc> + Send + Sync>;
@@ -55,7 +58,7 @@ pub struct DropReport {
     pub bytes: u64,
 }
 
-/// How far a replay is; given to the callback after every drop.
+/// How far it is; given to the callback after every drop.
 #[derive(Debug)]
 pub struct Progress<'a> {
     /// Drops done so far, this one included.
@@ -66,9 +69,9 @@ pub struct Progress<'a> {
     pub drop: &'a DropReport,
 }
 
-/// What a replay did.
+/// What a replay or a simulation delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplaySummary {
+pub struct DeliverySummary {
     /// From the first drop's start to the last one's end.
     pub span: Interval,
     /// Drops in all, a baseline included.
@@ -87,12 +90,12 @@ pub struct ReplaySummary {
     pub bytes: u64,
 }
 
-impl ReplaySummary {
-    fn new(span: Interval) -> Self {
+impl DeliverySummary {
+    pub(crate) fn new(span: Interval) -> Self {
         Self { span, drops: 0, written: 0, unchanged: 0, empty: 0, files: 0, rows: 0, bytes: 0 }
     }
 
-    fn add(&mut self, report: &DropReport) {
+    pub(crate) fn add(&mut self, report: &DropReport) {
         self.drops += 1;
         match report.outcome {
             Outcome::Written => self.written += 1,
@@ -107,34 +110,38 @@ impl ReplaySummary {
 
 /// Writes the drops into a lake, skipping those that are there, and refusing (before anything is written) if one of them
 /// holds something else.
-pub(crate) struct DropWriter<'a> {
-    pub system: &'a OrderSystem,
+pub(crate) struct DropWriter {
     pub store: Arc<dyn ObjectStore>,
     pub prefix: Path,
     pub clock: Clock,
+    /// Who says that it made the drops.
+    pub producer: &'static str,
 }
 
-impl DropWriter<'_> {
+impl DropWriter {
     pub(crate) async fn write_all(
         &self,
+        system: &OrderSystem,
         span: Interval,
         drops: Vec<PlannedDrop<'_>>,
         mut progress: impl FnMut(Progress<'_>),
-    ) -> Result<ReplaySummary, SourceError> {
+    ) -> Result<DeliverySummary, SourceError> {
         let total = drops.len();
         let delivered = self.delivered().await?;
         let (there, missing): (Vec<_>, Vec<_>) =
             drops.into_iter().partition(|drop| delivered.contains(&self.path(&drop.folder(), MANIFEST_FILE)));
-        let mut summary = ReplaySummary::new(span);
+        let mut summary = DeliverySummary::new(span);
         let mut note = |report: &DropReport| {
             summary.add(report);
             progress(Progress { done: summary.drops, total, drop: report });
         };
-        let mut compared = stream::iter(there).map(|drop| self.compare(drop)).buffer_unordered(CONCURRENT_DROPS);
+        let mut compared =
+            stream::iter(there).map(|drop| self.compare(drop.fill(system))).buffer_unordered(CONCURRENT_DROPS);
         while let Some(report) = compared.try_next().await? {
             note(&report);
         }
-        let mut written = stream::iter(missing).map(|drop| self.write(drop)).buffer_unordered(CONCURRENT_DROPS);
+        let mut written =
+            stream::iter(missing).map(|drop| self.write(drop.fill(system))).buffer_unordered(CONCURRENT_DROPS);
         while let Some(report) = written.try_next().await? {
             note(&report);
         }
@@ -142,7 +149,7 @@ impl DropWriter<'_> {
     }
 
     /// The manifests that are in the landing folder already.
-    async fn delivered(&self) -> Result<HashSet<Path>, SourceError> {
+    pub(crate) async fn delivered(&self) -> Result<HashSet<Path>, SourceError> {
         let landing: Path = self.prefix.parts().chain(Path::from(LANDING).parts()).collect();
         let failed = |source| SourceError::Store { path: landing.to_string(), action: "list", source };
         self.store
@@ -154,13 +161,21 @@ impl DropWriter<'_> {
             .map_err(failed)
     }
 
-    async fn compare(&self, drop: PlannedDrop<'_>) -> Result<DropReport, SourceError> {
+    /// Writes a drop, or compares it with the one that is there.
+    pub(crate) async fn deliver(&self, drop: FilledDrop, there: &HashSet<Path>) -> Result<DropReport, SourceError> {
+        if there.contains(&self.path(&drop.folder(), MANIFEST_FILE)) {
+            self.compare(drop).await
+        } else {
+            self.write(drop).await
+        }
+    }
+
+    async fn compare(&self, drop: FilledDrop) -> Result<DropReport, SourceError> {
         let folder = drop.folder();
         let path = self.path(&folder, MANIFEST_FILE);
         let failed = |source| SourceError::Store { path: path.to_string(), action: "read", source };
         let text = self.store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
-        let files = drop.render(self.system);
-        let wanted = drop.manifest(&files, &self.clock);
+        let wanted = drop.manifest(&self.clock, self.producer);
         let differ = |reason: String| SourceError::OtherDrop { folder: folder.clone(), reason };
         let there: Manifest = serde_json::from_slice(&text)
             .map_err(|error| differ(format!("{MANIFEST_FILE} cannot be understood: {error}")))?;
@@ -176,19 +191,18 @@ impl DropWriter<'_> {
             let name = names.into_iter().find(|name| there.files.get(*name) != wanted.files.get(*name));
             return Err(differ(format!("other content in {}", name.map_or("its files", String::as_str))));
         }
-        Ok(report(folder, Outcome::Unchanged, &files))
+        Ok(report(&drop, Outcome::Unchanged))
     }
 
-    async fn write(&self, drop: PlannedDrop<'_>) -> Result<DropReport, SourceError> {
+    async fn write(&self, drop: FilledDrop) -> Result<DropReport, SourceError> {
         let folder = drop.folder();
-        let files = drop.render(self.system);
-        let manifest = drop.manifest(&files, &self.clock);
+        let manifest = drop.manifest(&self.clock, self.producer);
         let json = manifest.to_json().map_err(|source| SourceError::Manifest { folder: folder.clone(), source })?;
-        for file in &files {
+        for file in &drop.files {
             self.put(&folder, file.name, file.bytes.clone()).await?;
         }
         self.put(&folder, MANIFEST_FILE, json.into()).await?;
-        Ok(report(folder, Outcome::Written, &files))
+        Ok(report(&drop, Outcome::Written))
     }
 
     async fn put(&self, folder: &str, name: &str, bytes: Bytes) -> Result<(), SourceError> {
@@ -203,9 +217,10 @@ impl DropWriter<'_> {
     }
 }
 
-fn report(folder: String, outcome: Outcome, files: &[DropFile]) -> DropReport {
+fn report(drop: &FilledDrop, outcome: Outcome) -> DropReport {
+    let files = &drop.files;
     DropReport {
-        folder,
+        folder: drop.folder(),
         outcome,
         files: files.len(),
         rows: files.iter().map(|file| file.entry.rows).sum(),

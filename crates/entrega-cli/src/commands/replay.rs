@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use entrega_lake::Lake;
-use entrega_model::drops::Cadence;
-use entrega_source::{OneDropOptions, OrderSystem, ReplayOptions, one_drop, replay};
+use entrega_source::{DeliverySummary, OneDropOptions, OrderSystem, ReplayOptions, one_drop, replay};
 
 use crate::{
-    arguments::{CadenceArgument, Form, Replay},
+    arguments::{Form, Replay},
     output::say,
     progress::bar,
     settings::Settings,
@@ -26,10 +25,7 @@ pub async fn run(settings: &Settings, arguments: Replay) -> anyhow::Result<()> {
         let to = arguments.to.and_then(|day| day.succ_opt()).map(|day| day.and_time(chrono::NaiveTime::MIN));
         one_drop(&system, store, prefix, OneDropOptions { to, ..OneDropOptions::default() }).await?
     } else {
-        let cadence = match arguments.cadence {
-            CadenceArgument::Daily => Cadence::Daily,
-            CadenceArgument::Hourly => Cadence::Hourly,
-        };
+        let cadence = arguments.cadence.into();
         let options = ReplayOptions { cadence, from: arguments.from, to: arguments.to, ..ReplayOptions::default() };
         let drops = bar(0, "drops");
         let summary = replay(&system, store, prefix, options, |progress| {
@@ -40,6 +36,12 @@ pub async fn run(settings: &Settings, arguments: Replay) -> anyhow::Result<()> {
         drops.finish_and_clear();
         summary
     };
+    say_what_was_delivered(&summary);
+    Ok(())
+}
+
+/// One line on the drops that were delivered.
+pub fn say_what_was_delivered(summary: &DeliverySummary) {
     say(&format!(
         "{} drops over {}: {} written, {} already there, {} without rows; {} rows in {} files, {:.1} MB",
         summary.drops,
@@ -51,5 +53,4 @@ pub async fn run(settings: &Settings, arguments: Replay) -> anyhow::Result<()> {
         summary.files,
         summary.bytes as f64 / 1e6
     ));
-    Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::NaiveDateTime;
 use entrega_model::drops::{Content, MANIFEST_FILE, Manifest};
-use entrega_source::{OneDropOptions, OrderSystem, ReplayOptions, ReplaySummary, SourceTable, one_drop, replay};
+use entrega_source::{DeliverySummary, OneDropOptions, OrderSystem, ReplayOptions, SourceTable, one_drop, replay};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, memory::InMemory, path::Path};
 use sha2::{Digest as _, Sha256};
@@ -35,7 +35,7 @@ pub fn moment(text: &str) -> NaiveDateTime {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap()
 }
 
-pub async fn replayed(system: &OrderSystem, options: ReplayOptions) -> (Arc<InMemory>, ReplaySummary) {
+pub async fn replayed(system: &OrderSystem, options: ReplayOptions) -> (Arc<InMemory>, DeliverySummary) {
     let store = Arc::new(InMemory::new());
     let summary = replay(system, store.clone(), Path::from("lake"), options, |_| ()).await.unwrap();
     (store, summary)

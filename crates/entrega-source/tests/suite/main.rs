@@ -6,3 +6,4 @@ mod bad_input;
 mod landing;
 mod real_data;
 mod replayed;
+mod simulated;

@@ -1,0 +1,408 @@
+//! What becomes of an order: basket, approval, hand-over, delivery, promise, review.
+//!
+//! A life is drawn from the seed and the order's number alone, given the catalogue and the network's days. It is small,
+//! because the lives of all orders under way are kept; the basket is drawn again where its rows are written.
+
+use super::{
+    Mess,
+    catalogue::{Catalogue, Place, Product, distance},
+    chance::{Chance, Choice, Kind, probability_below},
+    demand::{DAY, Demand},
+    parameters::Shop,
+};
+use crate::SourceError;
+
+/// No such moment.
+pub(crate) const NEVER: u32 = u32::MAX;
+
+/// How an order ends, in the words of the order system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Delivered,
+    Shipped,
+    Invoiced,
+    Processing,
+    Approved,
+    Created,
+    Canceled,
+    Unavailable,
+}
+
+impl End {
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Shipped => "shipped",
+            Self::Invoiced => "invoiced",
+            Self::Processing => "processing",
+            Self::Approved => "approved",
+            Self::Created => "created",
+            Self::Canceled => "canceled",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Shipped,
+            Self::Invoiced,
+            Self::Processing,
+            Self::Approved,
+            Self::Created,
+            Self::Canceled,
+            Self::Unavailable,
+        ];
+        all.into_iter().find(|end| end.status() == name)
+    }
+}
+
+/// A review of an order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Review {
+    pub score: u8,
+    /// The day on which it was asked for, since the first day; negative before it.
+    pub created: i32,
+    /// Seconds since the first day.
+    pub answered: u32,
+}
+
+/// An order's life; moments are seconds since the first day, [`NEVER`] if they do not come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Life {
+    pub number: u64,
+    /// Whose order it is: the number of that person's first order.
+    pub person: u64,
+    pub place: Place,
+    pub bought: u32,
+    pub approved: u32,
+    pub carrier: u32,
+    pub delivered: u32,
+    /// The promised day, since the first day.
+    pub promised: u32,
+    pub end: End,
+    pub reviews: [Option<Review>; 2],
+}
+
+/// What an order holds.
+pub(crate) struct Basket {
+    /// Product, price and freight in cents, of each item.
+    pub items: Vec<(u32, u32, u32)>,
+    /// Seconds since the first day.
+    pub shipping_limit: u32,
+    /// Type (a position in the parameters), installments and cents, of each payment.
+    pub payments: Vec<(usize, u8, u32)>,
+}
+
+/// Draws lives.
+pub(crate) struct Lives {
+    pub shop: &'static Shop,
+    pub catalogue: Catalogue,
+    pub demand: Demand,
+    pub seed: u64,
+    pub mess: Mess,
+    sizes: Choice,
+    /// Effects of the customer's state on the logarithm of transit and promise, by region.
+    state_effects: Vec<[f64; 2]>,
+    ends: Vec<(End, f64)>,
+}
+
+impl Lives {
+    /// # Errors
+    /// When the parameters make no sense.
+    pub fn new(
+        shop: &'static Shop,
+        catalogue: Catalogue,
+        demand: Demand,
+        seed: u64,
+        mess: Mess,
+    ) -> Result<Self, SourceError> {
+        let effect =
+            |table: &std::collections::BTreeMap<String, f64>, state: &str| table.get(state).copied().unwrap_or(0.0);
+        Ok(Self {
+            sizes: Choice::new(shop.baskets.items_share.clone())?,
+            state_effects: shop
+                .regions
+                .iter()
+                .map(|region| {
+                    [effect(&shop.times.transit_state, &region.state), effect(&shop.times.promise_state, &region.state)]
+                })
+                .collect(),
+            ends: shop.ends.iter().filter_map(|(name, share)| Some((End::named(name)?, *share))).collect(),
+            shop,
+            catalogue,
+            demand,
+            seed,
+            mess,
+        })
+    }
+
+    /// The person who buys, and where they live. One in thirty has bought before: then an earlier order's buyer.
+    fn buyer(&self, order: u64) -> (u64, Place) {
+        let mut number = order;
+        loop {
+            let mut chance = Chance::of(self.seed, Kind::Buyer, number);
+            let home = self.catalogue.home(&mut chance);
+            if number == 0 || !chance.happens(self.shop.baskets.buys_again) {
+                return (number, home);
+            }
+            let days = chance.of_table(&self.shop.baskets.buys_again_days);
+            let day = self.demand.day_of(number);
+            let range = self.demand.orders(day.saturating_sub(days as u32));
+            let earlier = range.start + chance.below(range.end - range.start);
+            number = if earlier < number { earlier } else { number - 1 };
+        }
+    }
+
+    /// An order's basket.
+    pub fn basket(&self, order: u64, bought: u32, place: Place) -> Basket {
+        let mut chance = Chance::of(self.seed, Kind::Basket, order);
+        let shop = self.shop;
+        let first = self.catalogue.bought(&mut chance);
+        let count = chance.pick(&self.sizes) + 1;
+        let mut products = vec![first; count];
+        if count > 1 && !chance.happens(shop.baskets.one_product) {
+            for product in &mut products[1..] {
+                *product = if chance.happens(shop.baskets.one_seller) {
+                    self.catalogue.of_the_same_seller(first, &mut chance)
+                } else {
+                    self.catalogue.bought(&mut chance)
+                };
+            }
+        }
+        let home = self.catalogue.point(place);
+        let mut items: Vec<(u32, u32, u32)> = Vec::with_capacity(count);
+        for product in products {
+            if let Some(same) = items.iter().find(|item| item.0 == product) {
+                items.push(*same);
+                continue;
+            }
+            let sold: &Product = &self.catalogue.products[product as usize];
+            // Prices change now and then, by whole reais, so that their cents stay what they are.
+            let change = if chance.happens(0.25) {
+                (0.06 * chance.normal() * f64::from(sold.price) / 100.0).round()
+            } else {
+                0.0
+            };
+            let price = (f64::from(sold.price) + 100.0 * change).max(85.0) as u32;
+            let freight = self.freight(sold, home, &mut chance);
+            items.push((product, price, freight));
+        }
+        let total: u32 = items.iter().map(|(_, price, freight)| price + freight).sum();
+        let limit = chance.of_table(&shop.times.shipping_limit_days).round() as u32;
+        let payments = self.payments(total, &mut chance);
+        Basket { items, shipping_limit: bought + limit * DAY, payments }
+    }
+
+    fn freight(&self, sold: &Product, home: [f64; 2], chance: &mut Chance) -> u32 {
+        let freight = &self.shop.freight;
+        if chance.happens(freight.free_share) {
+            return 0;
+        }
+        let far = distance(self.catalogue.sellers[sold.seller as usize].point, home);
+        let [intercept, by_distance, by_weight] = freight.intercept_log_distance_log_weight;
+        let heavy = (f64::from(sold.weight) / 1_000.0 + 1.0).ln();
+        let reais =
+            (intercept + by_distance * (far + 20.0).ln() + by_weight * heavy + chance.of_table(&freight.log_noise))
+                .exp();
+        (reais * 100.0).round() as u32
+    }
+
+    fn payments(&self, total: u32, chance: &mut Chance) -> Vec<(usize, u8, u32)> {
+        let payments = &self.shop.payments;
+        let kind = chance.by_share(&payments.type_share);
+        let named = |name: &str| payments.types.iter().position(|kind| kind == name);
+        let installments = if Some(kind) == named("credit_card") {
+            let shares = &payments.installments_share_by_half_log_value_from_4;
+            let band = ((f64::from(total) / 100.0 + 1.0).ln() * 2.0) as usize;
+            chance.by_share(&shares[band.saturating_sub(4).min(shares.len() - 1)]) as u8 + 1
+        } else {
+            1
+        };
+        let count = chance.by_share(&payments.count_share) as u32 + 1;
+        let voucher = named("voucher").unwrap_or(kind);
+        // The first pays most; vouchers pay the rest.
+        let mut left = total;
+        let mut parts = Vec::with_capacity(count as usize);
+        for rest in (1..count).rev() {
+            let part = (f64::from(left) * (0.1 + 0.4 * chance.share())) as u32;
+            let part = part.clamp(1, left.saturating_sub(rest).max(1));
+            left -= part;
+            parts.push((voucher, 1, part));
+        }
+        parts.push((kind, installments, left));
+        parts.reverse();
+        parts
+    }
+
+    /// An order's life.
+    pub fn life(&self, order: u64) -> Life {
+        let shop = self.shop;
+        let (person, place) = self.buyer(order);
+        let bought = self.demand.moment(order);
+        let basket = self.basket(order, bought, place);
+        let mut chance = Chance::of(self.seed, Kind::Life, order);
+        let end = self.end(&mut chance);
+        let seller = &self.catalogue.sellers[self.catalogue.products[basket.items[0].0 as usize].seller as usize];
+        let far = (distance(seller.point, self.catalogue.point(place)) + 20.0).ln();
+        let months = bought / DAY;
+        let times = &shop.times;
+
+        let kind = basket.payments.first().map_or(0, |payment| payment.0);
+        let approval = shop.payments.types.get(kind).and_then(|name| shop.payments.approval_days.get(name));
+        let mut approved = later(bought, approval.map_or(0.01, |table| chance.of_table(table)));
+        let handling = times.handling_log_mean
+            + seller.slowness
+            + 0.5 * Shop::by_month(&times.handling_by_growth_month, months)
+            + chance.of_table(&times.handling_log_noise);
+        let mut carrier = self.at_work(
+            later(approved, handling.exp().min(90.0)),
+            &times.handover_weekday_share_monday_first,
+            &times.handover_hour_share,
+            &mut chance,
+        );
+        carrier = carrier.max(approved + 600);
+        let [transit_effect, promise_effect] = self.state_effects[usize::from(place.region)];
+        let (luck, caution) = (chance.normal(), chance.normal());
+        let [intercept, by_distance] = times.transit_intercept_log_distance;
+        let transit = intercept
+            + by_distance * far
+            + transit_effect
+            + self.demand.network(carrier / DAY)
+            + times.transit_log_noise.at(probability_below(luck));
+        let mut delivered = self.at_work(
+            later(carrier, transit.exp().min(190.0)),
+            &times.delivery_weekday_share_monday_first,
+            &times.delivery_hour_share,
+            &mut chance,
+        );
+        delivered = delivered.max(carrier + 3_600);
+        let together = times.promise_transit_correlation;
+        let caution = together * luck + (1.0 - together * together).sqrt() * caution;
+        let [intercept, by_distance] = times.promise_intercept_log_distance;
+        let promise = intercept
+            + by_distance * far
+            + promise_effect
+            + Shop::by_month(&times.promise_log_drift_by_growth_month, months)
+            + times.promise_log_noise.at(probability_below(caution));
+        let promised = bought / DAY + promise.exp().clamp(2.0, 150.0).round() as u32;
+
+        let (shipped, arrived) = match end {
+            End::Delivered => (true, true),
+            End::Shipped => (true, false),
+            End::Canceled => (chance.happens(0.12), false),
+            _ => (false, false),
+        };
+        if end == End::Created || (end == End::Canceled && !shipped && chance.happens(0.25)) {
+            approved = NEVER;
+        }
+        if !shipped {
+            carrier = NEVER;
+        }
+        if !arrived {
+            delivered = NEVER;
+        }
+        let mut life = Life {
+            number: order,
+            person,
+            place,
+            bought,
+            approved,
+            carrier,
+            delivered,
+            promised,
+            end,
+            reviews: [None; 2],
+        };
+        life.reviews = self.reviews(&life);
+        if self.mess != Mess::None {
+            self.contradict(&mut life, &mut chance);
+        }
+        life
+    }
+
+    fn end(&self, chance: &mut Chance) -> End {
+        let mut left = chance.share();
+        for (end, share) in &self.ends {
+            left -= share;
+            if left < 0.0 {
+                return *end;
+            }
+        }
+        End::Delivered
+    }
+
+    /// A moment like another, but at an hour and on a day when people work.
+    fn at_work(&self, moment: u32, weekdays: &[f64], hours: &[f64], chance: &mut Chance) -> u32 {
+        let mut day = moment / DAY;
+        let first = chrono::Datelike::weekday(&self.demand.first_day).num_days_from_monday();
+        let usual = weekdays.iter().copied().fold(0.0, f64::max);
+        while !chance.happens(weekdays[((first + day) % 7) as usize] / usual) {
+            day += 1;
+        }
+        let hour = chance.by_share(hours) as u32;
+        day * DAY + hour * 3_600 + chance.below(3_600) as u32
+    }
+
+    fn reviews(&self, life: &Life) -> [Option<Review>; 2] {
+        let shop = &self.shop.reviews;
+        let mut chance = Chance::of(self.seed, Kind::Review, life.number);
+        if chance.happens(shop.orders_without) {
+            return [None; 2];
+        }
+        let bands = &shop.score_share_by_delay_up_to;
+        let band = if life.delivered == NEVER {
+            bands.shares.len() - 1
+        } else {
+            let delay = i64::from(life.delivered / DAY) - i64::from(life.promised);
+            bands.bands.partition_point(|band| *band < delay).min(bands.shares.len() - 2)
+        };
+        let mut one = || {
+            let after_delivery = chance.by_share(&shop.created_days_after_delivery_share) as u32;
+            let after_promise = chance.of_table(&shop.late_created_days_after_promise).round().max(0.0) as u32;
+            let created = (life.promised + after_promise).min(if life.delivered == NEVER {
+                u32::MAX
+            } else {
+                life.delivered / DAY + after_delivery
+            });
+            let answered = later(created * DAY, chance.of_table(&shop.answered_days).clamp(0.02, 300.0));
+            Review { score: chance.by_share(&bands.shares[band]) as u8 + 1, created: created as i32, answered }
+        };
+        let first = one();
+        let second = one();
+        [Some(first), chance.happens(shop.orders_with_two).then_some(second)]
+    }
+
+    /// The real files' contradictions, at their real rates.
+    fn contradict(&self, life: &mut Life, chance: &mut Chance) {
+        let quirks = &self.shop.quirks;
+        let early = |chance: &mut Chance| (chance.share() * 1.5 * f64::from(DAY)) as u32;
+        if life.carrier != NEVER && life.approved != NEVER {
+            if chance.happens(quirks.carrier_before_purchase) {
+                life.carrier = life.bought.saturating_sub(early(chance));
+            } else if chance.happens(quirks.carrier_before_approval) {
+                life.carrier = life.approved.saturating_sub(early(chance).min(life.approved - life.bought));
+            }
+        }
+        if life.delivered != NEVER {
+            if chance.happens(quirks.delivered_before_carrier) {
+                life.delivered = life.carrier.saturating_sub(early(chance)).max(life.bought);
+            }
+            if chance.happens(quirks.delivered_without_approval) {
+                life.approved = NEVER;
+            }
+            if chance.happens(quirks.delivered_without_date) {
+                life.delivered = NEVER;
+            }
+        }
+        if chance.happens(quirks.review_before_purchase)
+            && let Some(review) = &mut life.reviews[0]
+        {
+            review.created = (life.bought / DAY) as i32 - 1 - chance.below(90) as i32;
+        }
+    }
+}
+
+/// A moment so many days later.
+fn later(moment: u32, days: f64) -> u32 {
+    moment + (days.max(0.0) * f64::from(DAY)) as u32
+}
