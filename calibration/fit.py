@@ -137,7 +137,7 @@ def demand(source):
 
 
 def regions(source):
-    """Zip regions (first two digits): how many customers and sellers, where they lie, how far they spread, which cities."""
+    """Zip regions (first two digits): how many customers, how much is sold, where they lie, how far they spread, which cities."""
     frame = source.frame("""
         with places_in as (
           select left(prefix, 2) as region, median(lat) as lat, median(lng) as lng, stddev(lat) as lat_sigma,
@@ -146,7 +146,9 @@ def regions(source):
         buyers as (
           select left(customer_zip_code_prefix, 2) as region, mode(customer_state) as state, count(*) as customers
           from customers group by 1),
-        partners as (select left(seller_zip_code_prefix, 2) as region, count(*) as sellers from sellers group by 1)
+        partners as (
+          select left(seller_zip_code_prefix, 2) as region, count(*) as sellers
+          from items join sellers using (seller_id) group by 1)
         select region, state, customers, coalesce(sellers, 0) as sellers, lat, lng, lat_sigma, lng_sigma, prefixes,
                first::int as first, last::int as last, points
         from buyers join places_in using (region) left join partners using (region) order by region""")
@@ -168,13 +170,14 @@ def regions(source):
 
 
 def categories(source):
-    """Categories: share of orders, price and weight of their products (logarithms), size, text lengths."""
+    """Categories: share of orders, price of what is sold and weight of products (logarithms), size, text lengths."""
     frame = source.frame("""
         with sold as (
           select product_id, count(*) as n, median(price) as price, stddev(ln(price)) as wobble from items group by 1)
         select coalesce(product_category_name, '') as name, max(product_category_name_english) as english,
                sum(n) as items, count(*) as products,
-               avg(ln(price)) as price_mean, stddev(ln(price)) as price_sigma,
+               sum(n * ln(price)) / sum(n) as price_mean,
+               sqrt(greatest(sum(n * ln(price) * ln(price)) / sum(n) - pow(sum(n * ln(price)) / sum(n), 2), 0)) as price_sigma,
                avg(ln(product_weight_g + 1)) as weight_mean, stddev(ln(product_weight_g + 1)) as weight_sigma,
                median(product_length_cm) as length, median(product_height_cm) as height, median(product_width_cm) as width,
                avg(product_photos_qty) as photos, avg(product_name_lenght) as name_length,
@@ -353,7 +356,6 @@ def quirks(source):
         "review_before_purchase": one("select avg((review_creation_date < order_purchase_timestamp::date)::int) from reviews join orders using (order_id)"),
         "review_id_shared": one("select 1 - count(distinct review_id) / count(*) from reviews"),
         "zero_weight": one("select avg((product_weight_g = 0)::int) from products"),
-        "product_without_category": one("select avg((product_category_name is null)::int) from products"),
         "point_outside_brazil": one("select avg((geolocation_lat not between -33.76 and 5.28 or geolocation_lng not between -73.99 and -34.79)::int) from points"),
         "point_repeated": one("select 1 - (select count(*) from (select distinct * from points)) / count(*) from points"),
         "customer_prefix_without_point": one("select avg((prefix is null)::int) from customers left join places on prefix = customer_zip_code_prefix"),

@@ -7,6 +7,7 @@
 //!  bad_deliveries   drops that lie: a clear message, and the lake as it was
 //!  bad_rows         rows that cannot be read: quarantine
 //!  bad_requests     wrong paths, arguments and questions
+//!  simulated_shop   a shop that never was, all the way
 //!  killed           a run that is killed at any moment and started again
 //!  changed_models   a model that changes, and changes back
 //! ```
@@ -22,4 +23,5 @@ mod corrections;
 mod first_morning;
 mod killed;
 mod same_tables;
+mod simulated_shop;
 mod support;

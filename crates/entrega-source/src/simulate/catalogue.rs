@@ -2,7 +2,7 @@
 
 use super::{
     chance::{Chance, Choice, Kind},
-    parameters::{Region, Shop},
+    parameters::{Category, Region, Shop},
 };
 use crate::SourceError;
 
@@ -43,8 +43,6 @@ pub(crate) struct Product {
     pub photos: u8,
     pub name_length: u16,
     pub description_length: u16,
-    /// The shop has forgotten what kind of thing it is.
-    pub without_category: bool,
 }
 
 /// Everything that orders refer to.
@@ -60,7 +58,7 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     /// The catalogue of a shop that takes so many orders. A shop ten times as large has four times the sellers and six times the
-    /// products.
+    /// products. Some of either never sell anything, and are never told of.
     ///
     /// # Errors
     /// When the parameters make no sense.
@@ -69,7 +67,7 @@ impl Catalogue {
         let count = |real: u64, power: f64, least: f64| (real as f64 * growth.powf(power)).round().max(least) as u64;
         let regions = Choice::new(shop.regions.iter().map(|region| region.sellers).collect())?;
         let mut volumes = Vec::new();
-        let mut sellers: Vec<Seller> = (0..count(shop.baskets.sellers, 0.6, 12.0))
+        let mut sellers: Vec<Seller> = (0..count(shop.baskets.sellers, 0.6, 12.0) * 4 / 3)
             .map(|number| {
                 let mut chance = Chance::of(seed, Kind::Seller, number);
                 let region = chance.pick(&regions);
@@ -80,9 +78,11 @@ impl Catalogue {
             })
             .collect();
         let selling = Choice::new(volumes)?;
-        let kinds = Choice::new(shop.categories.iter().map(|category| category.products).collect())?;
+        // The real shop has forgotten what kind of thing some products are; a tidy one has not.
+        let share = |category: &Category| if category.name.is_empty() && !real_mess { 0.0 } else { category.products };
+        let kinds = Choice::new(shop.categories.iter().map(share).collect())?;
         let mut weights = Vec::new();
-        let products: Vec<Product> = (0..count(shop.baskets.products, 0.8, 60.0))
+        let products: Vec<Product> = (0..count(shop.baskets.products, 0.8, 60.0) * 5 / 4)
             .map(|number| {
                 let mut chance = Chance::of(seed, Kind::Product, number);
                 let seller = chance.pick(&selling) as u32;
@@ -197,7 +197,6 @@ fn product(shop: &Shop, category: usize, seller: u32, real_mess: bool, chance: &
         name_length: (kind.name_length + 8.0 * chance.normal()).round().clamp(5.0, 76.0) as u16,
         description_length: (kind.log_description_length + 0.6 * chance.normal()).exp().round().clamp(4.0, 3_992.0)
             as u16,
-        without_category: kind.name.is_empty() || (real_mess && chance.happens(shop.quirks.product_without_category)),
     }
 }
 

@@ -15,6 +15,9 @@ use crate::SourceError;
 /// No such moment.
 pub(crate) const NEVER: u32 = u32::MAX;
 
+/// Days by which [`Lives::at_work`] is later than what it is given, on average: the fitted durations hold them already.
+const WAITING_FOR_WORK: f64 = 0.45;
+
 /// How an order ends, in the words of the order system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -87,8 +90,8 @@ pub(crate) struct Life {
 pub(crate) struct Basket {
     /// Product, price and freight in cents, of each item.
     pub items: Vec<(u32, u32, u32)>,
-    /// Seconds since the first day.
-    pub shipping_limit: u32,
+    /// Days from approval until it is to be handed over.
+    pub limit_days: u32,
     /// Type (a position in the parameters), installments and cents, of each payment.
     pub payments: Vec<(usize, u8, u32)>,
 }
@@ -154,7 +157,7 @@ impl Lives {
     }
 
     /// An order's basket.
-    pub fn basket(&self, order: u64, bought: u32, place: Place) -> Basket {
+    pub fn basket(&self, order: u64, place: Place) -> Basket {
         let mut chance = Chance::of(self.seed, Kind::Basket, order);
         let shop = self.shop;
         let first = self.catalogue.bought(&mut chance);
@@ -188,9 +191,12 @@ impl Lives {
             items.push((product, price, freight));
         }
         let total: u32 = items.iter().map(|(_, price, freight)| price + freight).sum();
-        let limit = chance.of_table(&shop.times.shipping_limit_days).round() as u32;
+        // A seller who is known to be slow is given longer.
+        let slow = self.catalogue.sellers[self.catalogue.products[first as usize].seller as usize].slowness;
+        let limit_days =
+            (chance.of_table(&shop.times.shipping_limit_days) * (0.3 * slow).exp()).round().max(1.0) as u32;
         let payments = self.payments(total, &mut chance);
-        Basket { items, shipping_limit: bought + limit * DAY, payments }
+        Basket { items, limit_days, payments }
     }
 
     fn freight(&self, sold: &Product, home: [f64; 2], chance: &mut Chance) -> u32 {
@@ -239,7 +245,7 @@ impl Lives {
         let shop = self.shop;
         let (person, place) = self.buyer(order);
         let bought = self.demand.moment(order);
-        let basket = self.basket(order, bought, place);
+        let basket = self.basket(order, place);
         let mut chance = Chance::of(self.seed, Kind::Life, order);
         let end = self.end(&mut chance);
         let seller = &self.catalogue.sellers[self.catalogue.products[basket.items[0].0 as usize].seller as usize];
@@ -255,7 +261,7 @@ impl Lives {
             + 0.5 * Shop::by_month(&times.handling_by_growth_month, months)
             + chance.of_table(&times.handling_log_noise);
         let mut carrier = self.at_work(
-            later(approved, handling.exp().min(90.0)),
+            later(approved, handling.exp().min(90.0) - WAITING_FOR_WORK),
             &times.handover_weekday_share_monday_first,
             &times.handover_hour_share,
             &mut chance,
@@ -270,7 +276,7 @@ impl Lives {
             + self.demand.network(carrier / DAY)
             + times.transit_log_noise.at(probability_below(luck));
         let mut delivered = self.at_work(
-            later(carrier, transit.exp().min(190.0)),
+            later(carrier, transit.exp().min(190.0) - WAITING_FOR_WORK),
             &times.delivery_weekday_share_monday_first,
             &times.delivery_hour_share,
             &mut chance,

@@ -112,7 +112,8 @@ impl Writer<'_> {
                 row.push(b',');
                 self.name(row, Kind::SellerId, u64::from(self.lives.catalogue.products[*product as usize].seller));
                 row.push(b',');
-                self.dates.moment(row, basket.shipping_limit);
+                let approved = if life.approved == NEVER { life.bought } else { life.approved.max(life.bought) };
+                self.dates.moment(row, approved + basket.limit_days * DAY);
                 row.push(b',');
                 money(row, *price);
                 row.push(b',');
@@ -193,10 +194,11 @@ impl Writer<'_> {
         let row = sheets.row(SourceTable::Products);
         self.name(row, Kind::ProductId, u64::from(product));
         row.push(b',');
-        if made.without_category {
+        let category = &self.lives.shop.categories[usize::from(made.category)].name;
+        if category.is_empty() {
             row.extend_from_slice(b",,,");
         } else {
-            row.extend_from_slice(self.lives.shop.categories[usize::from(made.category)].name.as_bytes());
+            row.extend_from_slice(category.as_bytes());
             for value in [u64::from(made.name_length), u64::from(made.description_length), u64::from(made.photos)] {
                 row.push(b',');
                 number(row, value);

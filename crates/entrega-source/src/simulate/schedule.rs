@@ -38,7 +38,7 @@ impl DayLives {
         let writer = Writer { lives, dates: &dates };
         let mut sold = Vec::new();
         for life in drawn.iter().filter(|life| life.end != End::Unavailable || !writer.without_items(life)) {
-            let basket = lives.basket(life.number, life.bought, life.place);
+            let basket = lives.basket(life.number, life.place);
             sold.extend(basket.items.iter().map(|item| (life.bought / seconds, item.0)));
         }
         sold.sort_unstable();
@@ -170,7 +170,7 @@ impl Delivery {
                 writer.order(&mut sheets, life, end);
             }
             if what & PURCHASE != 0 {
-                writer.purchase(&mut sheets, life, &lives.basket(life.number, life.bought, life.place));
+                writer.purchase(&mut sheets, life, &lives.basket(life.number, life.place));
             }
             for (which, bit) in REVIEWS.into_iter().enumerate() {
                 if let Some(review) = life.reviews[which].as_ref().filter(|_| what & bit != 0) {
