@@ -16,7 +16,9 @@ use crate::SourceError;
 pub(crate) const NEVER: u32 = u32::MAX;
 
 /// Days by which [`Lives::at_work`] is later than what it is given, on average: the fitted durations hold them already.
-const WAITING_FOR_WORK: f64 = 0.45;
+/// Short durations, as of handling, are held up more than long ones.
+const WAITING_FOR_HANDOVER: f64 = 0.9;
+const WAITING_FOR_DELIVERY: f64 = 0.45;
 
 /// How an order ends, in the words of the order system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,8 +242,8 @@ impl Lives {
         parts
     }
 
-    /// An order's life.
-    pub fn life(&self, order: u64) -> Life {
+    /// An order's life, and the basket that it began with.
+    pub fn life(&self, order: u64) -> (Life, Basket) {
         let shop = self.shop;
         let (person, place) = self.buyer(order);
         let bought = self.demand.moment(order);
@@ -261,7 +263,7 @@ impl Lives {
             + 0.5 * Shop::by_month(&times.handling_by_growth_month, months)
             + chance.of_table(&times.handling_log_noise);
         let mut carrier = self.at_work(
-            later(approved, handling.exp().min(90.0) - WAITING_FOR_WORK),
+            later(approved, handling.exp().min(90.0) - WAITING_FOR_HANDOVER),
             &times.handover_weekday_share_monday_first,
             &times.handover_hour_share,
             &mut chance,
@@ -276,7 +278,7 @@ impl Lives {
             + self.demand.network(carrier / DAY)
             + times.transit_log_noise.at(probability_below(luck));
         let mut delivered = self.at_work(
-            later(carrier, transit.exp().min(190.0) - WAITING_FOR_WORK),
+            later(carrier, transit.exp().min(190.0) - WAITING_FOR_DELIVERY),
             &times.delivery_weekday_share_monday_first,
             &times.delivery_hour_share,
             &mut chance,
@@ -323,7 +325,13 @@ impl Lives {
         if self.mess != Mess::None {
             self.contradict(&mut life, &mut chance);
         }
-        life
+        (life, basket)
+    }
+
+    /// Whether the order's items are in the books: those of most orders that cannot be delivered have left them.
+    pub fn has_items(&self, life: &Life) -> bool {
+        life.end != End::Unavailable
+            || !Chance::of(self.seed, Kind::Basket, !life.number).happens(self.shop.baskets.unavailable_without_items)
     }
 
     fn end(&self, chance: &mut Chance) -> End {

@@ -101,7 +101,7 @@ impl Writer<'_> {
         row.push(b',');
         row.extend_from_slice(region.state.as_bytes());
         row.push(b'\n');
-        if life.end != End::Unavailable || !self.without_items(life) {
+        if self.lives.has_items(life) {
             for (item, (product, price, freight)) in (1..).zip(&basket.items) {
                 let row = sheets.row(SourceTable::Items);
                 self.name(row, Kind::OrderId, life.number);
@@ -134,12 +134,6 @@ impl Writer<'_> {
             money(row, *cents);
             row.push(b'\n');
         }
-    }
-
-    /// Whether the items of an order that cannot be delivered have left the books; most have.
-    pub fn without_items(&self, life: &Life) -> bool {
-        let [bits, _] = mixed(self.lives.seed, Kind::Basket, !life.number);
-        (bits >> 11) as f64 / (1_u64 << 53) as f64 <= self.lives.shop.baskets.unavailable_without_items
     }
 
     /// A review, the first or second of its order.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use entrega_model::drops::Cadence;
 
 use super::{
-    life::{End, Life, Lives, NEVER},
+    life::{Life, Lives, NEVER},
     per_day,
     rows::{Dates, Sheets, Writer},
     seconds_of,
@@ -33,14 +33,15 @@ pub(crate) struct DayLives {
 impl DayLives {
     /// Draws them.
     pub fn of(lives: &Lives, day: u32, seconds: u32) -> Self {
-        let drawn: Vec<Life> = lives.demand.orders(day).map(|order| lives.life(order)).collect();
-        let dates = Dates::new(lives.demand.first_day, 0);
-        let writer = Writer { lives, dates: &dates };
         let mut sold = Vec::new();
-        for life in drawn.iter().filter(|life| life.end != End::Unavailable || !writer.without_items(life)) {
-            let basket = lives.basket(life.number, life.place);
-            sold.extend(basket.items.iter().map(|item| (life.bought / seconds, item.0)));
-        }
+        let draw = |order| {
+            let (life, basket) = lives.life(order);
+            if lives.has_items(&life) {
+                sold.extend(basket.items.iter().map(|item| (life.bought / seconds, item.0)));
+            }
+            life
+        };
+        let drawn: Vec<Life> = lives.demand.orders(day).map(draw).collect();
         sold.sort_unstable();
         sold.dedup();
         Self { day, lives: drawn, sold }
