@@ -108,7 +108,7 @@ impl Embedded {
         let steps = divide(parse(&context, &model.sql).map_err(failed("parsing"))?);
         for (name, query) in steps.shared {
             let frame = plan(&context, query).await.map_err(failed("planning"))?;
-            let schema = Arc::new(frame.schema().as_arrow().clone());
+            let schema = open_to_null(frame.schema().as_arrow());
             let rows = collect(frame).await.map_err(failed("running"))?;
             share(&context, &name, schema, rows).map_err(failed("running"))?;
         }
@@ -132,8 +132,7 @@ impl Embedded {
         let mut inputs = Inputs::default();
         inputs.add(model.table.clone(), schema, parts);
         let context = self.session(&inputs).map_err(failed("preparing its inputs"))?;
-        let (keys, measures): (Vec<_>, Vec<_>) =
-            model.columns.iter().map(|column| column.name.clone()).partition(is_key);
+        let keys: Vec<String> = model.columns.iter().map(|column| column.name.clone()).filter(is_key).collect();
         let columns = model.columns.iter().map(|column| {
             if is_key(&column.name) {
                 column.name.clone()
@@ -148,7 +147,6 @@ impl Embedded {
             model.table,
             keys.join(", ")
         );
-        debug_assert!(!measures.is_empty());
         let frame = context.sql(&sql).await.map_err(failed("adding up"))?;
         conform(model, collect(frame).await.map_err(failed("adding up"))?)
     }
@@ -187,6 +185,12 @@ async fn plan(context: &SessionContext, query: ast::Statement) -> datafusion::er
     context.execute_logical_plan(plan).await
 }
 
+/// A schema without promises about NULL: plan and rows do not always agree on them.
+fn open_to_null(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
 /// Makes rows known under an unqualified name.
 fn share(
     context: &SessionContext,
@@ -194,7 +198,6 @@ fn share(
     schema: SchemaRef,
     rows: Vec<RecordBatch>,
 ) -> datafusion::error::Result<()> {
-    // The rows may be stricter about NULL than the plan said, never laxer.
     let rows = rows.into_iter().map(|rows| rows.with_schema(Arc::clone(&schema)));
     let rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
     context.register_table(TableReference::bare(name), Arc::new(MemTable::try_new(schema, vec![rows])?))?;

@@ -16,7 +16,7 @@ use std::{
 };
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, GroupByExpr, ObjectName, Query, SetExpr, Statement, Visit as _, Visitor, visit_relations,
+    Cte, GroupByExpr, Ident, ObjectName, Query, SetExpr, Statement, Visit as _, Visitor, visit_relations,
 };
 
 /// A query in steps.
@@ -46,7 +46,7 @@ pub(crate) fn divide(statement: Statement) -> Steps {
         uses[*cte] += times;
     }
     for cte in (0..names.len()).rev() {
-        kept[cte] = uses[cte] > 1 && is_worth_keeping(&expressions[cte].query);
+        kept[cte] = uses[cte] > 1 && is_worth_keeping(&expressions[cte]);
         let times = if kept[cte] { 1 } else { uses[cte] };
         for (read, references) in &reads[cte] {
             uses[*read] += references * times;
@@ -76,12 +76,21 @@ pub(crate) fn divide(statement: Statement) -> Steps {
 }
 
 fn name_of(cte: &Cte) -> String {
-    cte.alias.name.value.clone()
+    normal(&cte.alias.name)
 }
 
-/// Whether an expression joins, groups or unites.
-fn is_worth_keeping(query: &Query) -> bool {
-    match query.body.as_ref() {
+/// A name as the planner understands it: in lower case unless it is quoted.
+fn normal(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+/// Whether an expression joins, groups or unites. One that renames its columns in its head is left alone: its rows would
+/// be kept under their own names.
+fn is_worth_keeping(cte: &Cte) -> bool {
+    if !cte.alias.columns.is_empty() {
+        return false;
+    }
+    match cte.query.body.as_ref() {
         SetExpr::Select(select) => {
             let groups = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
             groups || select.from.len() > 1 || select.from.iter().any(|table| !table.joins.is_empty())
@@ -97,7 +106,7 @@ fn references(query: &Query, names: &[String]) -> BTreeMap<usize, usize> {
     let _: ControlFlow<()> = visit_relations(query, |relation: &ObjectName| {
         if let [part] = relation.0.as_slice()
             && let Some(name) = part.as_ident()
-            && let Some(cte) = names.iter().position(|known| *known == name.value)
+            && let Some(cte) = names.iter().position(|known| *known == normal(name))
         {
             *found.entry(cte).or_default() += 1;
         }
@@ -158,6 +167,21 @@ mod tests {
         );
         assert_eq!(shared, ["a: SELECT k FROM clean.a GROUP BY k"]);
         assert_eq!(query, "WITH b AS (SELECT k FROM a) SELECT * FROM b UNION ALL SELECT * FROM b");
+    }
+
+    #[test]
+    fn names_are_the_same_in_any_case() {
+        let (shared, query) = steps(
+            "WITH A AS (SELECT k FROM clean.a GROUP BY k), b AS (SELECT k FROM a) SELECT * FROM B JOIN a ON true",
+        );
+        assert_eq!(shared, ["a: SELECT k FROM clean.a GROUP BY k"]);
+        assert_eq!(query, "WITH b AS (SELECT k FROM a) SELECT * FROM B JOIN a ON true");
+    }
+
+    #[test]
+    fn an_expression_that_names_its_columns_stays() {
+        let sql = "WITH a (l) AS (SELECT k FROM clean.a GROUP BY k) SELECT l FROM a UNION ALL SELECT l FROM a";
+        assert_eq!(steps(sql), (Vec::new(), sql.to_owned()));
     }
 
     #[test]

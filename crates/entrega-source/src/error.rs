@@ -178,6 +178,17 @@ pub enum SourceError {
         source: serde_json::Error,
     },
 
+    /// Days that cannot be simulated.
+    #[error(
+        "a shop cannot be simulated from {from} to {to}\nhint: the last day is on or after the first, and at most a hundred years later"
+    )]
+    SimulatedSpan {
+        /// The first day.
+        from: NaiveDate,
+        /// The last day.
+        to: NaiveDate,
+    },
+
     /// The simulated shop's parameters make no sense.
     #[error("the simulated shop cannot be made: {problem}\nhint: this is a fault of entrega; please report it")]
     Parameters {

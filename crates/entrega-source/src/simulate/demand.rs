@@ -15,8 +15,17 @@ use crate::SourceError;
 /// Days after the last one with orders for which the network has a state: nothing is under way for longer.
 const AFTERWARDS: u32 = 400;
 
-/// Disturbances in a year, on average.
+/// Disturbances in a year, on average. Chosen, as are the three below: one real year with two of them is too little to fit.
 const DISTURBANCES: f64 = 1.6;
+
+/// The part of the days' spread that is everyday wandering; disturbances and load make the rest.
+const WANDERING: f64 = 0.5;
+
+/// How much a week above the usual load prolongs carriage beyond what was fitted: real carriers grew with the shop.
+const CROWDING: f64 = 0.12;
+
+/// How much of what has piled up is felt.
+const PRESSURE: f64 = 2.0;
 
 /// Seconds of a day.
 pub(crate) const DAY: u32 = 86_400;
@@ -104,7 +113,7 @@ fn black_friday(year: i32) -> NaiveDate {
 fn network(shop: &Shop, seed: u64, weights: &[f64]) -> Vec<f64> {
     let times = &shop.times;
     let mean = |range: &[f64]| range.iter().sum::<f64>() / range.len().max(1) as f64;
-    let step = times.network_day_sigma * (1.0 - times.network_day_correlation.powi(2)).sqrt() * 0.5;
+    let step = times.network_day_sigma * (1.0 - times.network_day_correlation.powi(2)).sqrt() * WANDERING;
     let (mut state, mut pressure, mut strength) = (0.0, 0.0, 0.0);
     (0..weights.len() as u32 + AFTERWARDS)
         .map(|day| {
@@ -120,7 +129,7 @@ fn network(shop: &Shop, seed: u64, weights: &[f64]) -> Vec<f64> {
             let week = mean(&weights[today.saturating_sub(6)..=today]);
             let weeks = mean(&weights[today.saturating_sub(55)..=today]);
             let load = if weeks > 0.0 { (week / weeks).ln() } else { 0.0 };
-            state + 2.0 * pressure + (times.network_load_pull + 0.12) * load
+            state + PRESSURE * pressure + (times.network_load_pull + CROWDING) * load
         })
         .collect()
 }

@@ -44,6 +44,9 @@ use crate::{
     Clock, DeliverySummary, Progress, SourceError, five_minutes_after, render::FilledDrop, writer::DropWriter,
 };
 
+/// A hundred years: seconds since the first day then fit into 32 bits.
+const MOST_DAYS: u32 = 36_525;
+
 /// How badly the shop's system behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mess {
@@ -123,7 +126,7 @@ impl fmt::Debug for SimulateOptions {
 /// ```
 ///
 /// # Errors
-/// A span without a day, a store that cannot be listed, read or written, and a folder that holds another drop.
+/// Days that cannot be simulated, a store that cannot be listed, read or written, and a folder that holds another drop.
 pub async fn simulate(
     store: Arc<dyn ObjectStore>,
     prefix: Path,
@@ -131,10 +134,8 @@ pub async fn simulate(
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<DeliverySummary, SourceError> {
     let SimulateOptions { orders, from, to, cadence, seed, mess, jobs, produced_at } = options;
-    if from > to {
-        return Err(SourceError::EmptySpan { from, to, first: from, last: NaiveDate::MAX });
-    }
-    let days = u32::try_from((to - from).num_days() + 1).unwrap_or(u32::MAX);
+    let days = u32::try_from((to - from).num_days() + 1).ok().filter(|days| (1..=MOST_DAYS).contains(days));
+    let Some(days) = days else { return Err(SourceError::SimulatedSpan { from, to }) };
     let shop = Shop::fitted()?;
     let making = move || {
         let catalogue = Catalogue::new(shop, seed, orders, mess != Mess::None)?;

@@ -158,3 +158,14 @@ fn doing_it_again_changes_nothing() {
         assert!(manifest.files.contains_key(snapshot.file()), "the first drop brings {snapshot}");
     }
 }
+
+#[test]
+fn days_that_cannot_be_are_an_error() {
+    for (from, to) in [("2018-02-01", "2018-01-31"), ("1900-01-01", "2100-01-01")] {
+        let options = SimulateOptions { from: day(from), to: day(to), ..SimulateOptions::default() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        let store = Arc::new(InMemory::new());
+        let error = runtime.block_on(simulate(store, Path::default(), options, |_| ())).unwrap_err().to_string();
+        assert!(error.contains(from) && error.contains("hint:"), "{error}");
+    }
+}
