@@ -53,6 +53,10 @@ pub enum Command {
     Sql(Sql),
     /// Show what the lake knows, what waits and what is missing.
     Status(Status),
+    /// Take what waits of a span of time, and say what never came.
+    Backfill(Backfill),
+    /// Look at rows that were not taken, try them again, or give them up.
+    Quarantine(Quarantine),
     /// Show the tables, their columns, or their DDL.
     Tables(Tables),
     /// List the operators, or run one of them alone.
@@ -158,6 +162,7 @@ Examples:
   entrega run all --lake lake
   entrega run ingest --lake lake --drop landing/dt=2018-03-01
   entrega run all --lake lake --from 2018-03-01 --to 2018-04-01 --dry-run")]
+#[allow(clippy::struct_excessive_bools)]
 pub struct Run {
     /// The job.
     #[arg(value_enum)]
@@ -174,6 +179,9 @@ pub struct Run {
     /// One batch for each drop, instead of one for all.
     #[arg(long)]
     pub one_by_one: bool,
+    /// Leave damaged drops aside and take the others; exit code 4 says that some were left.
+    #[arg(long)]
+    pub hold_damaged: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     #[allow(clippy::struct_field_names)]
@@ -260,13 +268,138 @@ pub enum Output {
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega status --lake lake
+  entrega status --lake lake --gaps")]
 pub struct Status {
     /// How many of the last batches are shown.
     #[arg(long, default_value_t = 5)]
     pub batches: usize,
+    /// Every interval that no drop covers, and how late each source's drops come.
+    #[arg(long)]
+    pub gaps: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `backfill`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Drops may come in any order and any time: taking an old one restates exactly what it touches. Several are taken
+together where that is faster.
+
+Examples:
+  entrega backfill --lake lake --from 2018-03-01 --to 2018-03-31
+  entrega backfill --lake lake --from 2018-03-01 --to 2018-03-31 --json")]
+pub struct Backfill {
+    /// First day.
+    #[arg(long, value_name = "DATE")]
+    pub from: NaiveDate,
+    /// Last day, inclusive.
+    #[arg(long, value_name = "DATE")]
+    pub to: NaiveDate,
+    /// The result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Rejected rows broke a rule; waiting rows lack their order and are tried again by every run.
+
+Examples:
+  entrega quarantine list --lake lake
+  entrega quarantine show --lake lake --source orders --rule type
+  entrega quarantine show --lake lake --source orders --raw > mended.csv   # mend it, then: entrega op land mended.csv
+  entrega quarantine replay --lake lake --source orders
+  entrega quarantine drop --lake lake --drop landing/dt=2018-03-01")]
+pub struct Quarantine {
+    /// What to do with the rows.
+    #[command(subcommand)]
+    pub verb: QuarantineVerb,
+}
+
+/// What can be done with rows in quarantine.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineVerb {
+    /// How many rows, by source and rule.
+    List(QuarantineList),
+    /// The rows, with their reason.
+    Show(QuarantineShow),
+    /// Try rejected rows again; those that pass leave the quarantine.
+    Replay(QuarantineReplay),
+    /// Give rows up; the ledger says so.
+    Drop(QuarantineDrop),
+}
+
+/// Which rows are meant; what is not given does not matter.
+#[derive(Debug, Args)]
+pub struct QuarantineRows {
+    /// Only rows of this source, for example orders.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Only rows that broke this rule, for example type.
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Only rows of this drop.
+    #[arg(long, value_name = "FOLDER")]
+    pub drop: Option<String>,
+    /// Only the row at this line.
+    #[arg(long)]
+    pub line: Option<i64>,
+}
+
+/// Arguments of `quarantine list`.
+#[derive(Debug, Args)]
+pub struct QuarantineList {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine show`.
+#[derive(Debug, Args)]
+pub struct QuarantineShow {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// At most so many.
+    #[arg(long, default_value_t = 20)]
+    pub limit: usize,
+    /// As a CSV file like the one that they came in, to be mended.
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine replay`.
+#[derive(Debug, Args)]
+pub struct QuarantineReplay {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// The result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine drop`.
+#[derive(Debug, Args)]
+pub struct QuarantineDrop {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// All rows of the quarantine.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Arguments of `tables`.
@@ -294,11 +427,12 @@ pub struct Tables {
 Examples:
   entrega op list
   entrega op load --lake lake drop=landing/dt=2018-03-01 source=orders
+  entrega op land --lake lake olist_orders_dataset.csv day=2018-03-01
   entrega op check --lake lake table=clean.deliveries")]
 pub struct Op {
     /// The operator, or `list`.
     pub name: String,
-    /// Its arguments, as name=value.
-    #[arg(value_name = "NAME=VALUE")]
+    /// Its arguments, as name=value or --name value; files may be given as they are.
+    #[arg(value_name = "NAME=VALUE|FILE", allow_hyphen_values = true)]
     pub arguments: Vec<String>,
 }

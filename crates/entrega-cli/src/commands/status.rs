@@ -15,8 +15,48 @@ const SHOWN: usize = 10;
 pub async fn run(settings: &Settings, arguments: arguments::Status) -> anyhow::Result<()> {
     let context = settings.context().await?;
     let found = status(&context, arguments.batches).await?;
-    say(&if arguments.json { serde_json::to_string_pretty(&found)? } else { describe(&found) });
+    say(&if arguments.json {
+        serde_json::to_string_pretty(&found)?
+    } else if arguments.gaps {
+        arrivals(&found)
+    } else {
+        describe(&found)
+    });
     Ok(())
+}
+
+/// Every gap, and how drops arrive.
+fn arrivals(status: &Status) -> String {
+    let covered = status.covered.map_or("nothing".to_owned(), |span| span.to_string());
+    let mut lines = vec![format!("drops cover {covered}")];
+    if status.gaps.is_empty() {
+        lines.push("no gaps".to_owned());
+    } else {
+        lines.push(table(&["no drop covers"], status.gaps.iter().map(|gap| vec![gap.to_string()])));
+        lines.push(
+            "hint: ask the order system for these intervals; `entrega backfill` takes them when they come".to_owned(),
+        );
+    }
+    let rows = status.arrivals.iter().map(|source| {
+        vec![
+            source.source.clone(),
+            source.drops.to_string(),
+            source.late.to_string(),
+            source.repeated.to_string(),
+            duration(source.median_seconds),
+            duration(source.longest_seconds),
+        ]
+    });
+    lines.push(table(&["source", "drops", "out of order", "repeated", "late by, median", "late by, at most"], rows));
+    lines.join("\n")
+}
+
+fn duration(seconds: i64) -> String {
+    match seconds {
+        ..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{:.1} h", seconds as f64 / 3_600.0),
+        _ => format!("{:.1} days", seconds as f64 / 86_400.0),
+    }
 }
 
 fn describe(status: &Status) -> String {

@@ -1,242 +1,33 @@
-//! One source of a batch: its files are loaded, routed to months, reduced to the latest row of each key, run through
-//! the source's model and upserted.
-//!
-//! ```text
-//!  files ─▶ load ─▶ route (month of the order) ─▶ units of months ─▶ keep latest ─▶ model ─▶ check ─▶ upsert ─▶ commit
-//!                     └─▶ rows whose order is unknown                    (several units at once)
-//! ```
+//! Writing a source: routed rows become the latest row of each key, run through the model, checked and upserted.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Date32Array, RecordBatch, UInt32Array},
-    compute::{concat_batches, filter_record_batch, take_record_batch},
-    datatypes::{DataType, Field, Schema, SchemaRef},
+    array::{ArrayRef, Date32Array, RecordBatch, UInt32Array},
+    compute::{concat_batches, take_record_batch},
+    datatypes::{DataType, Field, Schema},
 };
 use entrega_engine::Inputs;
-use entrega_lake::{
-    CommitNote, Rewrite, TableState,
-    schema::{DROP_COLUMN, drop_type},
-};
+use entrega_lake::{CommitNote, Rewrite, TableState, schema::DROP_COLUMN};
 use entrega_model::{
     contract::Contract,
-    model::Model,
+    model::{Check, Model, Severity},
     tables::{Layer, TableName},
 };
 use entrega_operators::{
-    check::{CheckResult, References, check, stop_at_failure},
+    check::{CheckResult, Diverted, References, check, divert, stop_at_failure},
     keep_latest::keep_latest,
-    keys::{Id, dictionary_value, drop_column, ids, text},
-    load::{FileToLoad, LoadedChunk, RawRow, Rejected, landing_schema, load},
-    months::{date, months_of, pack, split, split_by_column},
-    upsert::{MovedOrders, UpsertCounts, upsert},
-    validate::Drop,
+    keys::{counts_by_value, dictionary_value},
+    months::{date, pack, split_by_column},
+    upsert::{MovedOrders, UpsertCounts, moved_rows, upsert},
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use crate::{
-    Context, FlowError, Result,
-    order_index::{By, OrderIndex},
-};
-
-/// Rows of a unit of work: enough that planning costs nothing, few enough that units in flight need little memory.
-pub const UNIT_ROWS: usize = 131_072;
-
-/// The column that children get from their order.
-pub const PURCHASE_MONTH: &str = "purchase_month";
-
-/// Rows by month; unpartitioned sources keep theirs under month 0.
-pub type ByMonth = BTreeMap<i32, Vec<RecordBatch>>;
-
-/// How rows find their month.
-#[derive(Clone)]
-pub enum Route {
-    /// By their own purchase timestamp: orders.
-    Own,
-    /// By their order.
-    Parent(By, String, Arc<OrderIndex>),
-    /// They have none: dimensions.
-    None,
-}
-
-/// A row that cannot be used yet or at all, with its raw text.
-#[derive(Debug, Clone)]
-pub struct Unknown {
-    /// The row, one of its batch.
-    pub rows: RecordBatch,
-    /// The parents that they refer to.
-    pub parents: Vec<Option<Id>>,
-    /// Line and text of each.
-    pub raw: Vec<RawRow>,
-    /// The file's header.
-    pub header: Arc<str>,
-}
-
-/// One loaded chunk, routed.
-pub struct Routed {
-    /// Rows by month.
-    pub by_month: BTreeMap<i32, RecordBatch>,
-    /// Ids of orders, with customer and month.
-    pub orders: Vec<(Id, Option<Id>, i32)>,
-    /// Rows whose order the batch does not hold.
-    pub unknown: Option<Unknown>,
-    /// Rejected rows.
-    pub rejected: Vec<Rejected>,
-    /// Records read.
-    pub records: u64,
-    /// The file's header.
-    pub header: Arc<str>,
-}
-
-/// The schema of a source's rows on their way: the contract's columns and `_drop`.
-#[must_use]
-pub fn transit_schema(contract: &Contract) -> SchemaRef {
-    let mut fields = landing_schema(contract).fields().to_vec();
-    fields.push(Arc::new(Field::new(DROP_COLUMN, drop_type(), true)));
-    Arc::new(Schema::new(fields))
-}
-
-/// Rows with their drop.
-///
-/// # Errors
-/// Never in practice.
-pub fn with_drop(contract: &Contract, rows: &RecordBatch, precedence: &str) -> Result<RecordBatch> {
-    let mut columns = rows.columns().to_vec();
-    columns.push(drop_column(precedence, rows.num_rows()));
-    RecordBatch::try_new(transit_schema(contract), columns).map_err(FlowError::rows(&contract.file))
-}
-
-/// Streams one file's chunks, routed, in file order.
-pub fn routed<'a>(
-    context: &'a Context,
-    contract: &'a Contract,
-    file: &'a FileToLoad,
-    precedence: &'a str,
-    route: &'a Route,
-) -> impl futures::Stream<Item = Result<Routed>> + 'a {
-    load(&context.lake, contract, file, context.threads)
-        .map(move |chunk| {
-            let (contract, precedence, route) = (contract.clone(), precedence.to_owned(), route.clone());
-            async move {
-                let chunk = chunk?;
-                tokio::task::spawn_blocking(move || route_chunk(&contract, &precedence, &route, chunk))
-                    .await
-                    .map_err(FlowError::joined)?
-            }
-        })
-        .buffered(context.threads)
-}
-
-/// A file of a drop, loaded whole.
-#[derive(Default)]
-pub struct Loaded {
-    /// Which of the batch's drops it belongs to.
-    pub drop: usize,
-    /// Rows by month.
-    pub rows: ByMonth,
-    /// Rows whose order the batch does not hold.
-    pub unknown: Vec<Unknown>,
-    /// Rejected rows.
-    pub rejected: Vec<Rejected>,
-    /// Records read.
-    pub records: u64,
-    /// The file's header.
-    pub header: Arc<str>,
-}
-
-/// Loads a source's files of all drops, oldest first, without touching the batch: it may run beside other steps.
-///
-/// # Errors
-/// When a file is not what its manifest says, or the lake fails.
-pub async fn load_files(
-    context: &Context,
-    contract: &Contract,
-    drops: &[Drop],
-    wanted: std::ops::Range<usize>,
-    route: &Route,
-) -> Result<Vec<Loaded>> {
-    let mut files = Vec::new();
-    for (ordinal, drop) in drops.iter().enumerate().take(wanted.end).skip(wanted.start) {
-        let Some(file) = drop.file(contract) else { continue };
-        let precedence = drop.manifest.precedence();
-        let meter = context.progress.begin(&format!("{}/{}", drop.folder, file.name), file.entry.rows);
-        let mut loaded = Loaded { drop: ordinal, ..Loaded::default() };
-        let mut chunks = std::pin::pin!(routed(context, contract, &file, &precedence, route));
-        while let Some(chunk) = chunks.try_next().await? {
-            meter.advance(chunk.records);
-            loaded.records += chunk.records;
-            loaded.header = chunk.header;
-            loaded.rejected.extend(chunk.rejected);
-            loaded.unknown.extend(chunk.unknown);
-            for (month, part) in chunk.by_month {
-                loaded.rows.entry(month).or_default().push(part);
-            }
-        }
-        files.push(loaded);
-    }
-    Ok(files)
-}
-
-/// Routes one chunk.
-///
-/// # Errors
-/// From Arrow's kernels.
-pub fn route_chunk(contract: &Contract, precedence: &str, route: &Route, chunk: LoadedChunk) -> Result<Routed> {
-    let error = || FlowError::rows(&contract.file);
-    let rows = with_drop(contract, &chunk.rows, precedence)?;
-    let mut routed = Routed {
-        by_month: BTreeMap::new(),
-        orders: Vec::new(),
-        unknown: None,
-        rejected: Vec::new(),
-        records: chunk.records_read,
-        header: Arc::clone(&chunk.header),
-    };
-    match route {
-        Route::None => {
-            routed.by_month.insert(0, rows);
-        }
-        Route::Own => {
-            let months = months_of(&rows, "order_purchase_timestamp").map_err(error())?;
-            let months: Vec<i32> = months.into_iter().map(Option::unwrap_or_default).collect();
-            let orders = ids(text(&rows, "order_id").map_err(error())?);
-            let customers = ids(text(&rows, "customer_id").map_err(error())?);
-            routed.orders = orders
-                .zip(customers)
-                .zip(&months)
-                .filter_map(|((order, customer), month)| Some((order?, customer, *month)))
-                .collect();
-            routed.by_month = split(&rows, &months).map_err(error())?;
-        }
-        Route::Parent(by, column, index) => {
-            let parents: Vec<Option<Id>> = ids(text(&rows, column).map_err(error())?).collect();
-            let places: Vec<Option<i32>> =
-                parents.iter().map(|parent| index.find(*by, parent.as_ref()?).map(|place| place.month)).collect();
-            let strangers: Vec<usize> = (0..places.len()).filter(|row| places[*row].is_none()).collect();
-            if strangers.is_empty() {
-                let months: Vec<i32> = places.into_iter().flatten().collect();
-                routed.by_month = split(&rows, &months).map_err(error())?;
-            } else {
-                let known: BooleanArray = places.iter().map(|place| Some(place.is_some())).collect();
-                let unknown = arrow::compute::not(&known).map_err(error())?;
-                let months: Vec<i32> = places.into_iter().flatten().collect();
-                routed.by_month =
-                    split(&filter_record_batch(&rows, &known).map_err(error())?, &months).map_err(error())?;
-                routed.unknown = Some(Unknown {
-                    rows: filter_record_batch(&rows, &unknown).map_err(error())?,
-                    parents: strangers.iter().map(|row| parents[*row]).collect(),
-                    raw: chunk.raw(&strangers),
-                    header: Arc::clone(&chunk.header),
-                });
-            }
-        }
-    }
-    routed.rejected = chunk.rejected;
-    Ok(routed)
-}
+use super::{ByMonth, PURCHASE_MONTH, UNIT_ROWS, transit_schema};
+use crate::{Context, FlowError, Result, tombstones::Tombstones};
 
 /// What became of a source's rows.
 #[derive(Default)]
@@ -249,6 +40,10 @@ pub struct Written {
     pub superseded: HashMap<String, u64>,
     /// Rows of one drop that contradict each other.
     pub conflicts: u64,
+    /// Rows that checks send to quarantine.
+    pub diverted: Vec<Diverted>,
+    /// The same, counted by drop.
+    pub diverted_by_drop: HashMap<String, u64>,
     /// Changed rows by month: what they say now.
     pub new: ByMonth,
     /// Changed and removed rows by month: what they said before.
@@ -269,6 +64,10 @@ pub struct Write<'a> {
     pub carried: ByMonth,
     /// Ids of orders (or customers) that left a month.
     pub moved: BTreeMap<i32, MovedOrders>,
+    /// What is gone, and the months in which that matters for stored rows.
+    pub tombstones: Arc<Tombstones>,
+    /// Months with stored rows that this batch buries.
+    pub dead_months: BTreeSet<i32>,
     /// What may be referred to.
     pub references: Arc<References>,
     /// Whether to keep what changed; a first load need not.
@@ -287,7 +86,7 @@ pub async fn write(
     mut rows: ByMonth,
     job: Write<'_>,
 ) -> Result<(TableState, Written)> {
-    for month in job.carried.keys().chain(job.moved.keys()) {
+    for month in job.carried.keys().chain(job.moved.keys()).chain(&job.dead_months) {
         rows.entry(*month).or_default();
     }
     let sizes: Vec<_> =
@@ -303,6 +102,8 @@ pub async fn write(
             let moved: BTreeMap<i32, MovedOrders> =
                 months.iter().filter_map(|month| Some((*month, job.moved.get(month)?.clone()))).collect();
             UnitJob {
+                dead_months: months.iter().filter(|month| job.dead_months.contains(month)).copied().collect(),
+                tombstones: Arc::clone(&job.tombstones),
                 context: context.clone(),
                 contract: job.contract.clone(),
                 model: job.model.clone(),
@@ -343,6 +144,8 @@ struct UnitJob {
     rows: ByMonth,
     carried: ByMonth,
     moved: BTreeMap<i32, MovedOrders>,
+    tombstones: Arc<Tombstones>,
+    dead_months: BTreeSet<i32>,
 }
 
 impl UnitJob {
@@ -354,13 +157,14 @@ impl UnitJob {
         drop(landing);
         written.duplicates = latest.duplicates;
         written.superseded = latest.superseded;
-        written.conflicts = latest.conflicts;
+        written.contradicting(&self.model, latest.contradicting);
         let source = TableName::new(Layer::Landing, &self.contract.source);
         self.inputs.add(source, latest.rows.schema(), vec![latest.rows]);
         let rows = self.context.engine.run(&self.model, &self.inputs, None).await?;
         self.inputs = Inputs::default();
         written.checks = check(&self.model, &rows, &self.references)?;
-        stop_at_failure(&written.checks)?;
+        let (rows, diverted) = divert(&self.model, rows, &self.references)?;
+        written.divert(diverted);
         let mut parts = match &self.model.partition {
             Some(column) => split_by_column(&rows, column).map_err(error())?,
             None => BTreeMap::from([(0, rows)]),
@@ -373,9 +177,10 @@ impl UnitJob {
             let ordered = by_precedence(&concat_batches(&schema, part.iter()).map_err(error())?).map_err(error())?;
             let latest = keep_latest(&ordered, &self.model.grain).map_err(error())?;
             written.add_lost(latest.duplicates, latest.superseded);
+            written.add_lost(HashMap::new(), by_drop(&latest.contradicting));
             *part = vec![latest.rows];
         }
-        for month in self.moved.keys() {
+        for month in self.moved.keys().chain(&self.dead_months) {
             parts.entry(*month).or_default();
         }
         let mut rewrite = Rewrite::default();
@@ -384,7 +189,13 @@ impl UnitJob {
             let incoming = concat_batches(&schema, &batches).map_err(error())?;
             let partition = self.model.partition.is_some().then(|| date(month));
             let moved = self.moved.get(&month).unwrap_or(&nobody);
-            let done = upsert(&self.context.lake, &self.base, partition, incoming, &self.model.grain, moved).await?;
+            let leaving = |stored: &RecordBatch| {
+                Ok(match (moved_rows(stored, moved)?, self.tombstones.buried(&self.contract, stored)?) {
+                    (Some(moved), Some(buried)) => Some(arrow::compute::or(&moved, &buried)?),
+                    (moved, buried) => moved.or(buried),
+                })
+            };
+            let done = upsert(&self.context.lake, &self.base, partition, incoming, &self.model.grain, &leaving).await?;
             rewrite.merge(done.rewrite);
             written.counts.merge(done.counts);
             if self.keep_changes {
@@ -396,7 +207,39 @@ impl UnitJob {
     }
 }
 
+/// Rows counted by drop.
+fn by_drop(rows: &RecordBatch) -> HashMap<String, u64> {
+    rows.column_by_name(DROP_COLUMN).map(counts_by_value).unwrap_or_default()
+}
+
 impl Written {
+    /// Rows that contradict a later one of their own drop: quarantined if the model says so, else beaten, with a warning.
+    fn contradicting(&mut self, model: &Model, rows: RecordBatch) {
+        if rows.num_rows() == 0 {
+            return;
+        }
+        let quarantine = |check: &Check| matches!(check, Check::Unique { severity: Severity::Quarantine, .. });
+        if model.checks.iter().any(quarantine) {
+            let reason = format!(
+                "a later row of the same drop has the same key ({}) and says something else",
+                model.grain.join(", ")
+            );
+            self.divert(vec![Diverted { rows, rule: "unique", reason }]);
+        } else {
+            self.conflicts += rows.num_rows() as u64;
+            self.add_lost(HashMap::new(), by_drop(&rows));
+        }
+    }
+
+    fn divert(&mut self, diverted: Vec<Diverted>) {
+        for diverted in &diverted {
+            for (drop, count) in by_drop(&diverted.rows) {
+                *self.diverted_by_drop.entry(drop).or_default() += count;
+            }
+        }
+        self.diverted.extend(diverted);
+    }
+
     fn add_lost(&mut self, duplicates: HashMap<String, u64>, superseded: HashMap<String, u64>) {
         for (mine, theirs) in [(&mut self.duplicates, duplicates), (&mut self.superseded, superseded)] {
             for (drop, count) in theirs {
@@ -409,6 +252,7 @@ impl Written {
         self.counts.merge(other.counts);
         self.add_lost(other.duplicates, other.superseded);
         self.conflicts += other.conflicts;
+        self.divert(other.diverted);
         for (mine, theirs) in [(&mut self.new, other.new), (&mut self.old, other.old)] {
             for (month, rows) in theirs {
                 mine.entry(month).or_default().extend(rows);
@@ -432,7 +276,10 @@ pub fn by_precedence(rows: &RecordBatch) -> std::result::Result<RecordBatch, arr
 /// Adds up results of the same checks over different rows.
 pub fn merge_checks(mine: &mut Vec<CheckResult>, theirs: Vec<CheckResult>) {
     for result in theirs {
-        match mine.iter_mut().find(|known| known.table == result.table && known.check == result.check) {
+        match mine
+            .iter_mut()
+            .find(|known| (&known.table, &known.check, &known.drop) == (&result.table, &result.check, &result.drop))
+        {
             Some(known) => {
                 known.rows += result.rows;
                 known.failures += result.failures;
