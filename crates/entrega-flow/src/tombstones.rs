@@ -2,9 +2,13 @@
 //!
 //! ```text
 //!  a row lives, unless one of these is as new as the row or newer:
-//!    a tombstone of its own key      a `_deleted` row, or a whole snapshot that no longer holds it
+//!    a tombstone of its own key      a `_deleted` row
 //!    a tombstone of its order        so deleting an order takes its items, payments, reviews and customer along
+//!    a whole snapshot without it
 //! ```
+//!
+//! A child that lives but whose order does not (it is newer than the deletion, or its order is missing from a whole
+//! snapshot) waits in quarantine, as if the order had never come.
 //!
 //! That is a rule about sets of statements, not about their order of arrival: an old row that comes after its tombstone
 //! is as dead as one that came before, and a row that is newer than its tombstone lives again. Hence tombstones are
@@ -33,7 +37,7 @@ use sha2::{Digest as _, Sha256};
 pub enum Cause {
     /// A row of a change set said so (`_deleted`).
     Deleted,
-    /// A whole snapshot did not hold it. With the key `*`: every row older than that snapshot is gone.
+    /// A whole snapshot did not hold it; the key is `*`: every row older than that snapshot is gone.
     Absent,
     /// The person behind it asked to be forgotten. The key is a digest.
     Erased,
@@ -82,8 +86,8 @@ impl Graves {
                 self.erased.insert(tombstone.key.clone());
                 return;
             }
-            Cause::Absent if tombstone.key == EVERY => self.snapshot.get_or_insert_default(),
-            Cause::Deleted | Cause::Absent => self.keys.entry(tombstone.key.clone()).or_default(),
+            Cause::Absent => self.snapshot.get_or_insert_default(),
+            Cause::Deleted => self.keys.entry(tombstone.key.clone()).or_default(),
         };
         if *newest < tombstone.precedence {
             newest.clone_from(&tombstone.precedence);
@@ -158,15 +162,11 @@ impl Tombstones {
         self.known.get("orders").is_some_and(|graves| graves.holds("orders", order, drop))
     }
 
-    /// How deep an order of this age is buried (rows as old as that are gone), and whether only because a whole snapshot
-    /// lacks it; `None` if it lives, or was erased.
+    /// How deep an order of this age was deleted: rows as old as that are gone. `None` if it was not.
     #[must_use]
-    pub fn depth_of_order(&self, order: &str, drop: &str) -> Option<(String, bool)> {
-        let graves = self.known.get("orders")?;
-        match graves.keys.get(order).filter(|deleted| drop <= deleted.as_str()) {
-            Some(deleted) => Some((deleted.clone(), false)),
-            None => graves.snapshot.clone().filter(|snapshot| drop < snapshot.as_str()).map(|depth| (depth, true)),
-        }
+    pub fn depth_of_order(&self, order: &str, drop: &str) -> Option<&str> {
+        let deleted = self.known.get("orders")?.keys.get(order)?;
+        (drop <= deleted.as_str()).then_some(deleted)
     }
 
     /// Which of some rows (with `_drop`) are gone; `None` if all live.
@@ -211,7 +211,7 @@ impl Tombstones {
             .map(|row| {
                 let drop = dictionary_value(drops, row);
                 let by_key = own.is_some_and(|graves| graves.holds(&contract.source, &keys[row], drop));
-                // A whole snapshot of the orders says nothing of rows whose order it holds.
+                // A whole snapshot of the orders says nothing of their children.
                 let by_order = orders.zip(parents.as_ref()).is_some_and(|(graves, parents)| {
                     graves.keys.get(&parents[row]).is_some_and(|deleted| drop <= deleted.as_str())
                         || (!graves.erased.is_empty() && graves.erased.contains(&digest("orders", &parents[row])))

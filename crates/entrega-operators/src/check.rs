@@ -56,7 +56,7 @@ impl CheckResult {
 pub struct Diverted {
     /// The rows, as the table would have held them.
     pub rows: RecordBatch,
-    /// The rule: `unique`, `not_null`, `accepted` or `relationship`.
+    /// The rule: `unique`, `not_null`, `accepted`, `relationship` or `parent`.
     pub rule: &'static str,
     /// What does not hold.
     pub reason: String,

@@ -13,7 +13,7 @@ use entrega_engine::Inputs;
 use entrega_lake::{read::days_since_epoch, schema::DROP_COLUMN};
 use entrega_model::{contract::Contract, model::Model};
 use entrega_operators::{
-    check::{References, references_hold},
+    check::{Diverted, References, references_hold},
     keys::{Id, dictionary_value, hex, ids, text},
     load::RawRow,
     months::{date, split},
@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     Context, FlowError, Result,
-    order_index::{By, OrderIndex, Place, look_up},
+    order_index::{By, OrderIndex, Place, Stored, look_up},
     source::{ByMonth, Loaded, PURCHASE_MONTH, Route, Unknown, Write, load_files, write},
     tombstones::parent_of,
 };
@@ -140,7 +140,8 @@ impl Child {
             self.place(batch, &drops[ordinal], unknown, &places, &mut rows)?;
         }
         self.take_back(batch, &model, &returned, &places, &mut rows)?;
-        let carried = self.carried(context, &base).await?;
+        let (carried, orphaned) = self.carried(context, batch, &base).await?;
+        diverted::quarantine(context, batch, drops, contract, orphaned, &[]).await?;
         let mut dead_months = batch.dead_months.clone();
         let place = |id: &Id| self.index.find(self.by, id).or_else(|| places.get(id).copied());
         dead_months.extend(buried.iter().filter_map(place).map(|place| place.month));
@@ -233,12 +234,8 @@ impl Child {
         let orders = batch.base.get(batch.clean("orders")?.name());
         let Some(orders) = orders.filter(|_| !wanted.is_empty()) else { return Ok(HashMap::new()) };
         let found = look_up(&context.lake, orders, self.by, wanted).await?;
-        let alive = |id: &Id, drop: &str| self.by == By::Customer || !batch.tombstones.order_is_gone(&hex(id), drop);
-        Ok(found
-            .into_iter()
-            .filter(|(id, stored)| alive(id, &stored.drop))
-            .map(|(id, stored)| (id, stored.place))
-            .collect())
+        let alive = |stored: &Stored| !batch.tombstones.order_is_gone(&hex(&stored.place.order), &stored.drop);
+        Ok(found.into_iter().filter(|(_, stored)| alive(stored)).map(|(id, stored)| (id, stored.place)).collect())
     }
 
     /// Of the rows that may come back, those whose tombstone has come leave the quarantine and go nowhere else.
@@ -316,10 +313,16 @@ impl Child {
         }
     }
 
-    /// The stored rows of orders that moved, as rows of their new month.
-    async fn carried(&self, context: &Context, base: &entrega_lake::TableState) -> Result<ByMonth> {
+    /// The stored rows of orders that moved, as rows of their new month; and rows whose order is no more, although they
+    /// are newer than what says so.
+    async fn carried(
+        &self,
+        context: &Context,
+        batch: &Batch,
+        base: &entrega_lake::TableState,
+    ) -> Result<(ByMonth, Vec<Diverted>)> {
         let error = || FlowError::rows(base.name());
-        let mut carried = ByMonth::new();
+        let (mut carried, mut orphaned) = (ByMonth::new(), Vec::new());
         for (month, moved) in &self.moved {
             let files: Vec<_> = base.files_of(Some(date(*month))).collect();
             for rows in context.lake.read(base, &files, None).await? {
@@ -333,12 +336,26 @@ impl Child {
                 if leaving.is_empty() {
                     continue;
                 }
-                let leaving = take_record_batch(&rows, &UInt32Array::from(leaving)).map_err(error())?;
-                let months: Vec<i32> = parents
+                let mut leaving = take_record_batch(&rows, &UInt32Array::from(leaving)).map_err(error())?;
+                let gone = batch.tombstones.gone(&self.contract, &leaving).map_err(error())?;
+                let place = |parent: &Option<Id>| self.index.find(self.by, parent.as_ref()?).map(|place| place.month);
+                let places: Vec<Option<i32>> = parents.iter().map(place).collect();
+                let dead = |row: usize| gone.as_ref().is_some_and(|gone| gone.value(row));
+                let stays: BooleanArray =
+                    places.iter().enumerate().map(|(row, month)| Some(month.is_some() && !dead(row))).collect();
+                let waits: BooleanArray =
+                    places.iter().enumerate().map(|(row, month)| Some(month.is_none() && !dead(row))).collect();
+                if waits.true_count() > 0 {
+                    let rows = filter_record_batch(&leaving, &waits).map_err(error())?;
+                    let reason = format!("its order ({}) is no more", self.column);
+                    orphaned.push(Diverted { rows, rule: "parent", reason });
+                }
+                leaving = filter_record_batch(&leaving, &stays).map_err(error())?;
+                let months: Vec<i32> = places
                     .iter()
-                    .map(|parent| {
-                        parent.and_then(|parent| self.index.find(self.by, &parent)).map_or(*month, |place| place.month)
-                    })
+                    .enumerate()
+                    .filter(|(row, _)| stays.value(*row))
+                    .filter_map(|(_, month)| *month)
                     .collect();
                 let schema = leaving.schema();
                 let columns = schema.fields().iter().zip(leaving.columns()).map(|(field, column)| {
@@ -354,6 +371,6 @@ impl Child {
                 }
             }
         }
-        Ok(carried)
+        Ok((carried, orphaned))
     }
 }

@@ -1,4 +1,5 @@
-//! Rows that a check sends to quarantine: their line and raw text are looked up in the drop that they came with.
+//! Rows that go to quarantine after they were read: sent by a check, or orphaned. Their line and raw text are looked up in
+//! the drop that they came with.
 //!
 //! Rows on their way through a model carry no line numbers, because hardly any of them is ever sent back; so the file
 //! is read once more when one is.
@@ -13,12 +14,16 @@ use entrega_operators::{
     keys::dictionary_value,
     load::{RawRow, load},
     quarantine::{QuarantineRow, QuarantineState},
-    validate::Drop,
+    validate::{Drop, validate},
 };
 use futures::TryStreamExt as _;
 
 use super::{Batch, batch::signed, returning::Returning};
-use crate::{Context, FlowError, Result, tombstones::key_texts};
+use crate::{
+    Context, FlowError, Result, ops,
+    tables::{self, DropRow},
+    tombstones::key_texts,
+};
 
 /// Puts diverted rows of a source into quarantine.
 pub(super) async fn quarantine(
@@ -43,12 +48,26 @@ pub(super) async fn quarantine(
     }
     for (precedence, wanted) in by_drop {
         let found = match drops.iter().find(|drop| drop.manifest.precedence() == precedence) {
-            Some(drop) => in_file(context, batch, drop, contract, &wanted).await?,
-            None => in_quarantine(contract, &precedence, &wanted, returned)?,
+            Some(drop) => in_file(context, batch, drop, &precedence, contract, &wanted).await?,
+            None => match in_quarantine(contract, &precedence, &wanted, returned)? {
+                found if found.is_empty() => match taken_before(context, batch, &precedence).await? {
+                    Some(drop) => in_file(context, batch, &drop, &precedence, contract, &wanted).await?,
+                    None => found,
+                },
+                found => found,
+            },
         };
         batch.quarantined.entry(contract.source.clone()).or_default().extend(found);
     }
     Ok(())
+}
+
+/// A drop of an earlier batch, from the books.
+async fn taken_before(context: &Context, batch: &Batch, precedence: &str) -> Result<Option<Drop>> {
+    let table = batch.table(&tables::drops().table)?;
+    let rows: Vec<DropRow> = ops::read(&context.lake, table).await?;
+    let Some(row) = rows.iter().find(|row| row.precedence == precedence && !row.retried) else { return Ok(None) };
+    Ok(Some(validate(&context.lake, &row.drop, row.manifest_modified, context.project.contracts()).await?))
 }
 
 /// A row to be found again: by its key, or by all that it says where its key is not its own.
@@ -62,7 +81,11 @@ struct Wanted {
 impl Wanted {
     /// A row that waits for what it refers to is tried again; one that contradicts another is not.
     fn state(&self) -> QuarantineState {
-        if self.rule == "relationship" { QuarantineState::Waiting } else { QuarantineState::Rejected }
+        if matches!(self.rule, "relationship" | "parent") {
+            QuarantineState::Waiting
+        } else {
+            QuarantineState::Rejected
+        }
     }
 }
 
@@ -75,6 +98,7 @@ async fn in_file(
     context: &Context,
     batch: &Batch,
     drop: &Drop,
+    precedence: &str,
     contract: &Contract,
     wanted: &[Wanted],
 ) -> Result<Vec<QuarantineRow>> {
@@ -102,7 +126,7 @@ async fn in_file(
         }
     }
     let rows = found.into_values().map(|(raw, wanted, header)| QuarantineRow {
-        precedence: drop.manifest.precedence(),
+        precedence: precedence.to_owned(),
         drop: drop.folder.clone(),
         file: contract.file.clone(),
         line: signed(raw.line),

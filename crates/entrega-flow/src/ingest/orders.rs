@@ -75,15 +75,15 @@ pub(super) async fn load(context: &Context, batch: &mut Batch, drops: &[Drop], e
     for (precedence, chunk) in chunks {
         taken.add(chunk, &precedence, !batch.from_nothing);
     }
-    bury_stored(context, batch, &base, &taken, erased).await?;
+    let mut left = Left::default();
+    bury_stored(context, batch, &base, &taken, erased, &mut left).await?;
     let (mut index, mut rows) = (taken.index, taken.rows);
-    let (mut orders, mut customers) = (BTreeMap::<i32, MovedOrders>::new(), BTreeMap::<i32, MovedOrders>::new());
     let mut strays = taken.crossed;
     if !batch.from_nothing && !taken.seen.is_empty() {
         let wanted: HashSet<Id> = taken.seen.keys().copied().collect();
         for (order, stored) in look_up(&context.lake, &base, By::Order, &wanted).await? {
             let Some((month, customer, precedence)) = taken.seen.get(&order) else { continue };
-            if stored.place.month == *month || batch.tombstones.order_is_gone(&hex(&order), &stored.drop) {
+            if stored.place.month == *month {
                 continue;
             }
             if stored.drop.as_str() > &**precedence {
@@ -91,27 +91,37 @@ pub(super) async fn load(context: &Context, batch: &mut Batch, drops: &[Drop], e
                 index.insert(order, stored.customer, stored.place.month);
                 strays.insert(order, stored.place.month);
             } else {
-                orders.entry(stored.place.month).or_default().insert(order);
-                let of_month = customers.entry(stored.place.month).or_default();
-                of_month.extend(stored.customer.into_iter().chain(*customer));
+                left.add(stored.place.month, order, stored.customer.into_iter().chain(*customer));
             }
         }
     }
     let beaten = remove_strays(&mut rows, &strays)?;
-    Ok(Orders { index: Arc::new(index), moved: orders, moved_customers: customers, rows, beaten })
+    Ok(Orders { index: Arc::new(index), moved: left.orders, moved_customers: left.customers, rows, beaten })
 }
 
-/// Takes out orders that are gone, and buries their customers (and, after a whole snapshot, themselves) with them, so
-/// that what came with them does not wait for them for ever.
+/// Orders that leave the month where they are stored, and their customers.
+#[derive(Default)]
+struct Left {
+    orders: BTreeMap<i32, MovedOrders>,
+    customers: BTreeMap<i32, MovedOrders>,
+}
+
+impl Left {
+    fn add(&mut self, month: i32, order: Id, customers: impl IntoIterator<Item = Id>) {
+        self.orders.entry(month).or_default().insert(order);
+        self.customers.entry(month).or_default().extend(customers);
+    }
+}
+
+/// Takes out orders that are gone, and buries the customers of deleted ones with them, so that their records do not wait
+/// for ever.
 fn remove_dead(batch: &mut Batch, contract: &Contract, chunks: &mut [(Arc<str>, Routed)]) -> Result<()> {
     let error = || FlowError::rows("orders");
     let mut removed = HashMap::new();
     for (precedence, chunk) in chunks {
         let tombstones = Arc::clone(&batch.tombstones);
         for (order, customer, _) in &chunk.orders {
-            if tombstones.order_is_gone(&hex(order), precedence) {
-                bury_with(batch, &tombstones, *order, *customer, precedence);
-            }
+            bury_customer(batch, &tombstones, order, *customer, precedence);
         }
         chunk.orders.retain(|(order, ..)| !tombstones.order_is_gone(&hex(order), precedence));
         for rows in chunk.by_month.values_mut() {
@@ -125,56 +135,56 @@ fn remove_dead(batch: &mut Batch, contract: &Contract, chunks: &mut [(Arc<str>, 
     Ok(())
 }
 
-/// Buries the stored orders that this batch says are gone: their months are written again, and what belongs to them
-/// goes along.
+/// Finds the stored orders that this batch says are gone. Their months are written again; those that do not live again in
+/// this batch leave, and what belongs to them goes along or waits for them.
 async fn bury_stored(
     context: &Context,
     batch: &mut Batch,
     base: &TableState,
     taken: &Taken,
     mut wanted: HashSet<Id>,
+    left: &mut Left,
 ) -> Result<()> {
     let tombstones = Arc::clone(&batch.tombstones);
     wanted.extend(tombstones.brought("orders").filter_map(|(order, _)| id(order)));
-    if !wanted.is_empty() {
-        for (order, stored) in look_up(&context.lake, base, By::Order, &wanted).await? {
-            if tombstones.order_is_gone(&hex(&order), &stored.drop) {
-                batch.dead_months.insert(stored.place.month);
-                bury_with(batch, &tombstones, order, stored.customer, &stored.drop);
+    let mut bury = |batch: &mut Batch, month: i32, order: Id, customer: Option<Id>, drop: &str| {
+        if tombstones.order_is_gone(&hex(&order), drop) {
+            batch.dead_months.insert(month);
+            bury_customer(batch, &tombstones, &order, customer, drop);
+            if !taken.seen.contains_key(&order) {
+                left.add(month, order, customer);
             }
         }
+    };
+    if tombstones.snapshot_brought("orders").is_none() {
+        if !wanted.is_empty() {
+            for (order, stored) in look_up(&context.lake, base, By::Order, &wanted).await? {
+                bury(batch, stored.place.month, order, stored.customer, &stored.drop);
+            }
+        }
+        return Ok(());
     }
-    if tombstones.snapshot_brought("orders").is_some() {
-        for month in base.months() {
-            let files: Vec<_> = base.files_of(Some(month)).collect();
-            for rows in context.lake.read(base, &files, Some(&["order_id", "customer_id", DROP_COLUMN])).await? {
-                let error = || FlowError::rows("clean.orders");
-                let orders = ids(text(&rows, "order_id").map_err(error())?);
-                let customers = ids(text(&rows, "customer_id").map_err(error())?);
-                let Some(drops) = rows.column_by_name(DROP_COLUMN) else { continue };
-                for (row, (order, customer)) in orders.zip(customers).enumerate() {
-                    let Some(order) = order.filter(|order| !taken.seen.contains_key(order)) else { continue };
-                    let drop = dictionary_value(drops, row);
-                    if tombstones.order_is_gone(&hex(&order), drop) {
-                        batch.dead_months.insert(days_since_epoch(month));
-                        bury_with(batch, &tombstones, order, customer, drop);
-                    }
-                }
+    // Any stored order may be missing from a whole snapshot.
+    for month in base.months() {
+        let files: Vec<_> = base.files_of(Some(month)).collect();
+        for rows in context.lake.read(base, &files, Some(&["order_id", "customer_id", DROP_COLUMN])).await? {
+            let error = || FlowError::rows("clean.orders");
+            let orders = ids(text(&rows, "order_id").map_err(error())?);
+            let customers = ids(text(&rows, "customer_id").map_err(error())?);
+            let Some(drops) = rows.column_by_name(DROP_COLUMN) else { continue };
+            for (row, (order, customer)) in orders.zip(customers).enumerate() {
+                let Some(order) = order else { continue };
+                bury(batch, days_since_epoch(month), order, customer, dictionary_value(drops, row));
             }
         }
     }
     Ok(())
 }
 
-/// Buries an order's customer as deep as the order; and the order itself, if only a whole snapshot says that it is gone.
-fn bury_with(batch: &mut Batch, tombstones: &Tombstones, order: Id, customer: Option<Id>, drop: &str) {
-    let Some((depth, by_snapshot)) = tombstones.depth_of_order(&hex(&order), drop) else { return };
-    if by_snapshot {
-        batch.bury_key("orders", hex(&order), Cause::Absent, &depth);
-    }
-    if let Some(customer) = customer {
-        let cause = if by_snapshot { Cause::Absent } else { Cause::Deleted };
-        batch.bury_key("customers", hex(&customer), cause, &depth);
+/// Buries the customer of an order that was deleted, as deep as the order.
+fn bury_customer(batch: &mut Batch, tombstones: &Tombstones, order: &Id, customer: Option<Id>, drop: &str) {
+    if let (Some(depth), Some(customer)) = (tombstones.depth_of_order(&hex(order), drop), customer) {
+        batch.bury_key("customers", hex(&customer), Cause::Deleted, depth);
     }
 }
 

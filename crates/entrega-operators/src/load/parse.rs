@@ -184,7 +184,7 @@ pub(super) fn parse(
     let gone =
         header.deleted.and_then(|_| columns.pop()).map(|flags| Gone::read(flags.as_string())).unwrap_or_default();
     let mut typed = typing::type_rows(contract, &columns, gone.rows.as_ref())?;
-    typed.faults.extend(gone.faults);
+    typed.faults.splice(0..0, gone.faults);
     typed.faults.sort_by_key(|fault| fault.row);
     typed.faults.dedup_by_key(|fault| fault.row);
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
