@@ -141,7 +141,8 @@ impl Works {
             let folder = self.intervals.at(*number).folder(self.intervals.cadence);
             self.there.contains(&self.writer.path(&folder, MANIFEST_FILE))
         };
-        (0..MOST_DAYS * per_day(self.shop.cadence)).find(|number| !there(number)).unwrap_or_default()
+        let all = MOST_DAYS * per_day(self.shop.cadence);
+        (0..all).find(|number| !there(number)).unwrap_or(all)
     }
 
     /// The interval of a number.
