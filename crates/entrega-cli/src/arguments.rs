@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use entrega_model::drops::Cadence;
+use entrega_source::Mess;
 
 /// Tells a retailer every morning whether its orders arrive as promised.
 ///
@@ -91,13 +92,24 @@ pub struct Replay {
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The same seed gives the same drops. Doing it again changes nothing.
+The same seed gives the same drops. Doing it again changes nothing. A lake remembers its shop: --follow goes on with it.
 
 Examples:
   entrega simulate --lake lake
   entrega simulate --lake lake --orders 1000000 --cadence hourly --seed 7
-  entrega simulate --lake lake --orders 5000 --from 2018-01-01 --to 2018-03-31 --mess none")]
+  entrega simulate --lake lake --orders 5000 --from 2018-01-01 --to 2018-03-31 --mess none
+  entrega simulate --lake lake --mess heavy
+  entrega simulate --lake lake --follow --speed 3600x")]
 pub struct Simulate {
+    /// Go on with the shop that is there, one drop for each interval that passes, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["orders", "from", "to", "cadence", "seed", "mess"])]
+    pub follow: bool,
+    /// How much faster than the clock time passes: at 3600x an hourly drop comes every second.
+    #[arg(long, value_name = "TIMES", default_value = "1x", value_parser = speed, requires = "follow")]
+    pub speed: f64,
+    /// Stop after so many intervals.
+    #[arg(long, value_name = "N", requires = "follow")]
+    pub intervals: Option<u64>,
     /// Orders that are bought in the time from the first to the last day.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub orders: u64,
@@ -121,6 +133,14 @@ pub struct Simulate {
     pub jobs: Option<u64>,
 }
 
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.strip_suffix('x').unwrap_or(text).parse::<f64>();
+    speed
+        .ok()
+        .filter(|speed| (0.001..=1e9).contains(speed))
+        .ok_or_else(|| "write how many times faster, from 0.001x to 1000000000x, such as 3600x or 3600".to_owned())
+}
+
 /// How badly a simulated shop's system behaves.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum MessArgument {
@@ -128,6 +148,18 @@ pub enum MessArgument {
     None,
     /// As the real one, at its rates.
     Real,
+    /// As real, and delivered badly: faulty rows, odd files, broken drops, all listed in _injected.json.
+    Heavy,
+}
+
+impl From<MessArgument> for Mess {
+    fn from(argument: MessArgument) -> Self {
+        match argument {
+            MessArgument::None => Self::None,
+            MessArgument::Real => Self::Real,
+            MessArgument::Heavy => Self::Heavy,
+        }
+    }
 }
 
 /// How often drops come.

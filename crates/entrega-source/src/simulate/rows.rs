@@ -15,11 +15,20 @@ use crate::SourceTable;
 
 /// The files of one drop while they grow: bytes and rows of each.
 #[derive(Default)]
-pub(crate) struct Sheets([(Vec<u8>, u64); 9]);
+pub(crate) struct Sheets {
+    files: [(Vec<u8>, u64); 9],
+    /// Which rows of the orders come an interval late.
+    pub late_orders: Vec<u64>,
+}
 
 impl Sheets {
+    /// Remembers that the last order's row comes late.
+    pub fn note_late_order(&mut self) {
+        self.late_orders.push(self.files[SourceTable::Orders.index()].1 - 1);
+    }
+
     fn row(&mut self, table: SourceTable) -> &mut Vec<u8> {
-        let (bytes, rows) = &mut self.0[table.index()];
+        let (bytes, rows) = &mut self.files[table.index()];
         if *rows == 0 {
             header(bytes, table);
         }
@@ -31,7 +40,7 @@ impl Sheets {
     pub fn filled(self) -> impl Iterator<Item = (SourceTable, Vec<u8>, u64)> {
         SourceTable::ALL
             .into_iter()
-            .zip(self.0)
+            .zip(self.files)
             .filter(|(_, (_, rows))| *rows > 0)
             .map(|(table, (bytes, rows))| (table, bytes, rows))
     }
