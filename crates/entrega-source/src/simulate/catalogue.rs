@@ -52,8 +52,9 @@ pub(crate) struct Catalogue {
     by_seller: Vec<u32>,
     popular: Choice,
     buyers: Choice,
+    /// Where each place of each region lies.
+    points: Vec<Vec<Point>>,
     shop: &'static Shop,
-    seed: u64,
 }
 
 impl Catalogue {
@@ -66,6 +67,12 @@ impl Catalogue {
         let growth = orders as f64 / shop.baskets.orders as f64;
         let count = |real: u64, power: f64, least: f64| (real as f64 * growth.powf(power)).round().max(least) as u64;
         let regions = Choice::new(shop.regions.iter().map(|region| region.sellers).collect())?;
+        let points: Vec<Vec<Point>> = (0..)
+            .zip(&shop.regions)
+            .map(|(region, own)| {
+                (0..own.prefixes.max(1)).map(|number| point_of(shop, seed, Place { region, number })).collect()
+            })
+            .collect();
         let mut volumes = Vec::new();
         let mut sellers: Vec<Seller> = (0..count(shop.baskets.sellers, 0.6, 12.0) * 4 / 3)
             .map(|number| {
@@ -74,7 +81,7 @@ impl Catalogue {
                 let place = place_in(shop, region, &mut chance);
                 volumes.push((chance.normal() * shop.baskets.seller_log_volume_sigma).exp());
                 let slowness = chance.normal() * shop.times.handling_seller_sigma;
-                Seller { place, point: point_of(shop, seed, place), slowness, products: 0..0 }
+                Seller { place, point: points[region][place.number as usize], slowness, products: 0..0 }
             })
             .collect();
         let selling = Choice::new(volumes)?;
@@ -107,8 +114,8 @@ impl Catalogue {
             by_seller,
             popular: Choice::new(weights)?,
             buyers: Choice::new(shop.regions.iter().map(|region| region.customers).collect())?,
+            points,
             shop,
-            seed,
         })
     }
 
@@ -131,7 +138,7 @@ impl Catalogue {
 
     /// Where a place lies.
     pub fn point(&self, place: Place) -> Point {
-        point_of(self.shop, self.seed, place)
+        self.points[usize::from(place.region)][place.number as usize]
     }
 }
 
@@ -157,8 +164,9 @@ pub(crate) fn city(region: &Region, number: u32) -> &str {
 
 /// A place of a region: the first ones, in its largest city, are likelier.
 fn place_in(shop: &Shop, region: usize, chance: &mut Chance) -> Place {
-    let number = (chance.share().powf(1.4) * f64::from(shop.regions[region].prefixes)) as u32;
-    Place { region: region as u16, number }
+    let prefixes = shop.regions[region].prefixes;
+    let number = (chance.share().powf(1.4) * f64::from(prefixes)) as u32;
+    Place { region: region as u16, number: number.min(prefixes.saturating_sub(1)) }
 }
 
 fn point_of(shop: &Shop, seed: u64, place: Place) -> Point {

@@ -6,7 +6,7 @@ use entrega_model::drops::Cadence;
 
 use super::{
     chance::{Chance, Kind},
-    life::{Life, Lives, NEVER},
+    life::{Basket, Life, Lives, NEVER},
     mess::Injector,
     per_day,
     rows::{Dates, Sheets, Writer},
@@ -28,10 +28,24 @@ const TOLD_LATE: f64 = 0.005;
 /// An order that an interval tells of, and what it tells.
 type Event = (Life, u8);
 
+/// What is in the baskets of one day: their rows are told on the day itself, so they need not be drawn again.
+#[derive(Clone)]
+struct Baskets {
+    first: u64,
+    all: Arc<Vec<Basket>>,
+}
+
+impl Baskets {
+    fn of(&self, order: u64) -> &Basket {
+        &self.all[(order - self.first) as usize]
+    }
+}
+
 /// The lives of the orders of one day.
 pub(crate) struct DayLives {
     day: u32,
     lives: Vec<Life>,
+    baskets: Baskets,
     /// Products that are sold, by interval of the day.
     sold: Vec<(u32, u32)>,
 }
@@ -45,12 +59,14 @@ impl DayLives {
             if lives.has_items(&life) {
                 sold.extend(basket.items.iter().map(|item| (life.bought / seconds, item.0)));
             }
-            life
+            (life, basket)
         };
-        let drawn: Vec<Life> = lives.demand.orders(day).map(draw).collect();
+        let orders = lives.demand.orders(day);
+        let first = orders.start;
+        let (drawn, baskets): (Vec<Life>, Vec<Basket>) = orders.map(draw).unzip();
         sold.sort_unstable();
         sold.dedup();
-        Self { day, lives: drawn, sold }
+        Self { day, lives: drawn, baskets: Baskets { first, all: Arc::new(baskets) }, sold }
     }
 }
 
@@ -59,6 +75,7 @@ pub(crate) struct Told {
     /// The interval's number, from 0.
     pub number: u32,
     events: Vec<Event>,
+    baskets: Baskets,
     products: Vec<u32>,
     sellers: Vec<u32>,
 }
@@ -126,6 +143,7 @@ impl Schedule {
                 let mut told = Told {
                     number,
                     events: self.waiting.pop_front().unwrap_or_default(),
+                    baskets: day.baskets.clone(),
                     products: Vec::new(),
                     sellers: Vec::new(),
                 };
@@ -209,7 +227,7 @@ impl Told {
     /// Its rows. The interval's snapshots are among them if it is the first.
     pub fn sheets(&self, lives: &Lives, dates: &Dates, seconds: u32) -> Sheets {
         let writer = Writer { lives, dates };
-        let mut sheets = Sheets::default();
+        let mut sheets = Sheets::for_events(self.events.len());
         let end = (self.number + 1) * seconds;
         for (life, what) in &self.events {
             if what & ORDER != 0 {
@@ -219,7 +237,7 @@ impl Told {
                 sheets.note_late_order();
             }
             if what & PURCHASE != 0 {
-                writer.purchase(&mut sheets, life, &lives.basket(life.number, life.place));
+                writer.purchase(&mut sheets, life, self.baskets.of(life.number));
             }
             for (which, bit) in REVIEWS.into_iter().enumerate() {
                 if let Some(review) = life.reviews[which].as_ref().filter(|_| what & bit != 0) {
