@@ -51,6 +51,22 @@ fn arrivals(status: &Status) -> String {
     lines.join("\n")
 }
 
+/// How late drops come, in one line: the usual, and the source that is worst.
+fn lateness(status: &Status) -> String {
+    let Some(worst) = status.arrivals.iter().max_by_key(|source| source.longest_seconds) else {
+        return "nothing taken yet".to_owned();
+    };
+    let usual = status.arrivals.iter().map(|source| source.median_seconds).max().unwrap_or_default();
+    let out_of_order = status.arrivals.iter().map(|source| source.late).max().unwrap_or_default();
+    let out_of_order = if out_of_order > 0 { format!("; {out_of_order} out of order") } else { String::new() };
+    format!(
+        "{} (median), at most {} ({}){out_of_order}",
+        duration(usual),
+        duration(worst.longest_seconds),
+        worst.source
+    )
+}
+
 fn duration(seconds: i64) -> String {
     match seconds {
         ..3_600 => format!("{} min", seconds / 60),
@@ -73,6 +89,7 @@ fn describe(status: &Status) -> String {
     for (_, problem) in &status.damaged {
         lines.push(format!("damaged:            {}", problem.replace("\nhint: ", "\n  hint: ")));
     }
+    lines.push(format!("late by:            {}", lateness(status)));
     let gaps: Vec<String> = status.gaps.iter().map(ToString::to_string).collect();
     lines.push(listed("gaps:              ", &gaps));
     lines.push(listed("without manifest:  ", &status.without_manifest));

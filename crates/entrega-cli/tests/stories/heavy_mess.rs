@@ -78,8 +78,15 @@ fn by_key(lake: &Lake, table: &str, key: &[&str]) -> HashMap<String, String> {
 fn explain(lake: &Lake, faults: &[Fault], held: &BTreeSet<String>) {
     let mut rejected = BTreeSet::new();
     for (source, _) in SOURCES {
-        for row in lake.rows(&format!("select drop, file, line, rule from quarantine.{source} where state = 'rejected'")) {
-            rejected.insert((plain(&row["drop"]), plain(&row["file"]), row["line"].as_i64().unwrap(), plain(&row["rule"])));
+        for row in
+            lake.rows(&format!("select drop, file, line, rule from quarantine.{source} where state = 'rejected'"))
+        {
+            rejected.insert((
+                plain(&row["drop"]),
+                plain(&row["file"]),
+                row["line"].as_i64().unwrap(),
+                plain(&row["rule"]),
+            ));
         }
     }
     let mut found: BTreeSet<(String, String)> = lake
@@ -109,10 +116,19 @@ fn explain(lake: &Lake, faults: &[Fault], held: &BTreeSet<String>) {
             other => panic!("nobody expects {other}"),
         };
         if !is_there {
-            missing.push(format!("{} in {}/{} line {:?}: {} {}", fault.name, fault.drop, fault.file, fault.line, fault.expected, fault.rule));
+            missing.push(format!(
+                "{} in {}/{} line {:?}: {} {}",
+                fault.name, fault.drop, fault.file, fault.line, fault.expected, fault.rule
+            ));
         }
     }
-    assert!(missing.is_empty(), "{} of {} faults are not where they were expected:\n{}", missing.len(), faults.len(), missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "{} of {} faults are not where they were expected:\n{}",
+        missing.len(),
+        faults.len(),
+        missing.join("\n")
+    );
     let unexplained: Vec<_> = rejected.difference(&explained).collect();
     assert!(unexplained.is_empty(), "rejected without a fault: {unexplained:?}");
     assert!(found.is_empty(), "found without a fault: {found:?}");
@@ -174,7 +190,8 @@ fn every_fault_is_caught_and_nothing_else_changes() {
             };
             let orphan = order.is_some_and(|order| !orders_here.contains_key(order));
             assert!(!orphan || hurt.contains(order.unwrap()), "{table} {name}: its order is gone for no reason");
-            let combined = matches!(table, "deliveries" | "shipments") && order.is_some_and(|order| hurt.contains(order));
+            let combined =
+                matches!(table, "deliveries" | "shipments") && order.is_some_and(|order| hurt.contains(order));
             if orphan || combined || gone(table, name) {
                 continue;
             }

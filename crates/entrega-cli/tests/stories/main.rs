@@ -13,6 +13,7 @@
 //!  arrival          gaps, late drops, files copied by hand
 //!  erasing          a person who is forgotten
 //!  bad_requests     wrong paths, arguments and questions
+//!  heavy_mess       a month of a shop whose system behaves badly: every fault is caught, nothing else changes
 //!  simulated_shop   a shop that never was, all the way
 //!  killed           a run that is killed at any moment and started again
 //!  changed_models   a model that changes, and changes back
@@ -31,6 +32,7 @@ mod deletions;
 mod drift;
 mod erasing;
 mod first_morning;
+mod heavy_mess;
 mod killed;
 mod permutations;
 mod quarantine;

@@ -308,9 +308,14 @@ impl Child {
         QuarantineRow {
             state: QuarantineState::Waiting,
             rule: "parent".to_owned(),
-            reason: format!("its order ({}) has not arrived", self.column),
+            reason: self.without_order(),
             ..row
         }
+    }
+
+    /// Why a row waits.
+    fn without_order(&self) -> String {
+        format!("its order ({}) is not there", self.column)
     }
 
     /// The stored rows of orders that moved, as rows of their new month; and rows whose order is no more, although they
@@ -347,8 +352,7 @@ impl Child {
                     places.iter().enumerate().map(|(row, month)| Some(month.is_none() && !dead(row))).collect();
                 if waits.true_count() > 0 {
                     let rows = filter_record_batch(&leaving, &waits).map_err(error())?;
-                    let reason = format!("its order ({}) is no more", self.column);
-                    orphaned.push(Diverted { rows, rule: "parent", reason });
+                    orphaned.push(Diverted { rows, rule: "parent", reason: self.without_order() });
                 }
                 leaving = filter_record_batch(&leaving, &stays).map_err(error())?;
                 let months: Vec<i32> = places

@@ -7,7 +7,7 @@ use std::{
 
 use arrow::{
     array::{ArrayRef, Date32Array, RecordBatch, UInt32Array},
-    compute::{concat_batches, take_record_batch},
+    compute::{concat_batches, filter_record_batch, not, take_record_batch},
     datatypes::{DataType, Field, Schema},
 };
 use entrega_engine::Inputs;
@@ -19,8 +19,8 @@ use entrega_model::{
 };
 use entrega_operators::{
     check::{CheckResult, Diverted, References, check, divert, stop_at_failure},
-    keep_latest::keep_latest,
-    keys::{counts_by_value, dictionary_value},
+    keep_latest::{keep_latest, same_content},
+    keys::{KeyIndex, counts_by_value, dictionary_value, key_rows},
     months::{date, pack, split_by_column},
     upsert::{MovedOrders, UpsertCounts, moved_rows, upsert},
 };
@@ -170,15 +170,15 @@ impl UnitJob {
             None => BTreeMap::from([(0, rows)]),
         };
         let schema = self.base.definition.schema()?;
+        let mut brought_along: BTreeMap<i32, HashMap<String, u64>> = BTreeMap::new();
         for (month, carried) in self.carried {
-            // A stored row that moves is one more version of its key: precedence decides between it and new ones.
             let part = parts.entry(month).or_default();
-            part.extend(carried);
-            let ordered = by_precedence(&concat_batches(&schema, part.iter()).map_err(error())?).map_err(error())?;
-            let latest = keep_latest(&ordered, &self.model.grain).map_err(error())?;
-            written.add_lost(latest.duplicates, latest.superseded);
-            written.add_lost(HashMap::new(), by_drop(&latest.contradicting));
-            *part = vec![latest.rows];
+            let arriving = concat_batches(&schema, part.iter()).map_err(error())?;
+            let carried = concat_batches(&schema, &carried).map_err(error())?;
+            let joined = join_carried(&arriving, &carried, &self.model.grain).map_err(error())?;
+            written.add_lost(joined.unchanged, joined.superseded);
+            brought_along.insert(month, by_drop(&joined.carried));
+            *part = vec![joined.arriving, joined.carried];
         }
         for month in self.moved.keys().chain(&self.dead_months) {
             parts.entry(*month).or_default();
@@ -205,6 +205,49 @@ impl UnitJob {
         }
         Ok((written, rewrite))
     }
+}
+
+/// Rows that arrive and stored rows that move into the same month, one row for each key.
+struct Joined {
+    arriving: RecordBatch,
+    carried: RecordBatch,
+    /// Arriving rows that lost, by drop: to one that says the same, to one that says something else.
+    unchanged: HashMap<String, u64>,
+    superseded: HashMap<String, u64>,
+}
+
+/// A stored row that moves is one more version of its key: precedence decides between it and a row that arrives. Of the
+/// stored ones that lose nothing is counted; they were when they came.
+fn join_carried(
+    arriving: &RecordBatch,
+    carried: &RecordBatch,
+    grain: &[String],
+) -> std::result::Result<Joined, arrow::error::ArrowError> {
+    let places = KeyIndex::new(arriving, grain)?;
+    let keys = key_rows(carried, grain)?;
+    let drop_of = |rows: &RecordBatch, row: usize| {
+        rows.column_by_name(DROP_COLUMN).map_or(String::new(), |drops| dictionary_value(drops, row).to_owned())
+    };
+    let (mut arrives, mut stays) = (vec![true; arriving.num_rows()], vec![true; carried.num_rows()]);
+    let (mut lost, mut winners) = (Vec::new(), Vec::new());
+    for (row, key) in keys.iter().enumerate() {
+        let Some(rival) = places.find(key.data()) else { continue };
+        if drop_of(carried, row) > drop_of(arriving, rival as usize) {
+            arrives[rival as usize] = false;
+            lost.push(rival);
+            winners.push(u32::try_from(row).unwrap_or(u32::MAX));
+        } else {
+            stays[row] = false;
+        }
+    }
+    let beaten = take_record_batch(arriving, &UInt32Array::from(lost))?;
+    let same = same_content(&beaten, &take_record_batch(carried, &UInt32Array::from(winners))?)?;
+    Ok(Joined {
+        unchanged: by_drop(&filter_record_batch(&beaten, &same)?),
+        superseded: by_drop(&filter_record_batch(&beaten, &not(&same)?)?),
+        arriving: filter_record_batch(arriving, &arrives.into())?,
+        carried: filter_record_batch(carried, &stays.into())?,
+    })
 }
 
 /// Rows counted by drop.

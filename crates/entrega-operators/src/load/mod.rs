@@ -13,11 +13,7 @@ mod typing;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arrow::{
-    array::{BooleanArray, RecordBatch},
-    compute::filter_record_batch,
-    datatypes::SchemaRef,
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use entrega_lake::Lake;
 use entrega_model::{contract::Contract, drops::FileEntry};
 use futures::{Stream, StreamExt as _};
@@ -61,18 +57,6 @@ pub struct LoadedChunk {
 }
 
 impl LoadedChunk {
-    /// How its rows find their file's line is kept here: the same rows, only fewer (`kept` of those that were).
-    ///
-    /// # Errors
-    /// From Arrow's kernels.
-    pub fn retain(&mut self, kept: &BooleanArray) -> Result<(), arrow::error::ArrowError> {
-        let rows = (0..self.rows.num_rows()).filter(|row| kept.value(*row));
-        let record = |row: usize| self.records.as_ref().map_or(u32::try_from(row).unwrap_or(u32::MAX), |all| all[row]);
-        self.records = Some(rows.map(record).collect());
-        self.rows = filter_record_batch(&self.rows, kept)?;
-        Ok(())
-    }
-
     /// Line and raw text of some accepted rows (ascending), for rows that turn out to be unusable later.
     #[must_use]
     pub fn raw(&self, rows: &[usize]) -> Vec<RawRow> {
