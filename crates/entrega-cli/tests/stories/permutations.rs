@@ -108,7 +108,7 @@ fn drops_and_order() -> impl Strategy<Value = (Vec<Drawn>, Vec<usize>, Vec<bool>
 
 proptest! {
     // A case starts the binary about twenty times.
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_gives_the_same_tables((drops, order, ends_batch) in drops_and_order()) {

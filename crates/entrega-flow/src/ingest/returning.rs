@@ -48,6 +48,12 @@ pub(super) async fn of(context: &Context, batch: &mut Batch, contract: &Contract
     let table = batch.table(&tables::quarantine_of(&contract.source).table)?.clone();
     let mut groups: BTreeMap<(String, String), Vec<QuarantineRow>> = BTreeMap::new();
     for row in ops::read::<QuarantineRow>(&context.lake, &table).await? {
+        if batch.file(&row.precedence, contract).is_some() {
+            // Its drop is delivered again in this very batch, and its row is judged with it.
+            let released = batch.released.entry(contract.source.clone()).or_default();
+            released.insert((row.precedence, row.line));
+            continue;
+        }
         let wanted = batch.replay.as_ref().is_some_and(|filter| filter.means(&contract.source, &row));
         if wanted || row.state == QuarantineState::Waiting {
             groups.entry((row.precedence.clone(), row.header.clone())).or_default().push(row);
