@@ -80,6 +80,15 @@ impl Graves {
             || (!self.erased.is_empty() && self.erased.contains(&digest(source, key)))
     }
 
+    /// Whether a tombstone would change nothing.
+    fn knows(&self, tombstone: &Tombstone) -> bool {
+        match tombstone.cause {
+            Cause::Erased => self.erased.contains(&tombstone.key),
+            Cause::Absent => self.snapshot.as_ref().is_some_and(|known| *known >= tombstone.precedence),
+            Cause::Deleted => self.keys.get(&tombstone.key).is_some_and(|known| *known >= tombstone.precedence),
+        }
+    }
+
     fn add(&mut self, tombstone: &Tombstone) {
         let newest = match tombstone.cause {
             Cause::Erased => {
@@ -122,8 +131,11 @@ impl Tombstones {
         tombstones
     }
 
-    /// Adds one that this batch brings.
+    /// Adds one that this batch brings, unless it is known.
     pub fn bury(&mut self, tombstone: Tombstone) {
+        if self.known.get(&tombstone.source).is_some_and(|graves| graves.knows(&tombstone)) {
+            return;
+        }
         for graves in [&mut self.known, &mut self.brought] {
             graves.entry(tombstone.source.clone()).or_default().add(&tombstone);
         }
@@ -162,11 +174,10 @@ impl Tombstones {
         self.known.get("orders").is_some_and(|graves| graves.holds("orders", order, drop))
     }
 
-    /// How deep an order of this age was deleted: rows as old as that are gone. `None` if it was not.
+    /// The newest drop that said that an order is deleted.
     #[must_use]
-    pub fn depth_of_order(&self, order: &str, drop: &str) -> Option<&str> {
-        let deleted = self.known.get("orders")?.keys.get(order)?;
-        (drop <= deleted.as_str()).then_some(deleted)
+    pub fn deleted(&self, order: &str) -> Option<&str> {
+        self.known.get("orders")?.keys.get(order).map(String::as_str)
     }
 
     /// Which of some rows (with `_drop`) are gone; `None` if all live.

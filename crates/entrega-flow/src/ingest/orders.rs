@@ -113,15 +113,15 @@ impl Left {
     }
 }
 
-/// Takes out orders that are gone, and buries the customers of deleted ones with them, so that their records do not wait
-/// for ever.
+/// Takes out orders that are gone, and buries the customers of those that were ever deleted as deep as them: a customer's
+/// record names no order.
 fn remove_dead(batch: &mut Batch, contract: &Contract, chunks: &mut [(Arc<str>, Routed)]) -> Result<()> {
     let error = || FlowError::rows("orders");
     let mut removed = HashMap::new();
     for (precedence, chunk) in chunks {
         let tombstones = Arc::clone(&batch.tombstones);
         for (order, customer, _) in &chunk.orders {
-            bury_customer(batch, &tombstones, order, *customer, precedence);
+            bury_customer(batch, &tombstones, order, *customer);
         }
         chunk.orders.retain(|(order, ..)| !tombstones.order_is_gone(&hex(order), precedence));
         for rows in chunk.by_month.values_mut() {
@@ -148,12 +148,14 @@ async fn bury_stored(
     let tombstones = Arc::clone(&batch.tombstones);
     wanted.extend(tombstones.brought("orders").filter_map(|(order, _)| id(order)));
     let mut bury = |batch: &mut Batch, month: i32, order: Id, customer: Option<Id>, drop: &str| {
-        if tombstones.order_is_gone(&hex(&order), drop) {
+        let gone = tombstones.order_is_gone(&hex(&order), drop);
+        // What belongs to an order may be older than a deletion that the order itself outlived.
+        let deleted = bury_customer(batch, &tombstones, &order, customer);
+        if gone || deleted {
             batch.dead_months.insert(month);
-            bury_customer(batch, &tombstones, &order, customer, drop);
-            if !taken.seen.contains_key(&order) {
-                left.add(month, order, customer);
-            }
+        }
+        if gone && !taken.seen.contains_key(&order) {
+            left.add(month, order, customer);
         }
     };
     if tombstones.snapshot_brought("orders").is_none() {
@@ -181,11 +183,13 @@ async fn bury_stored(
     Ok(())
 }
 
-/// Buries the customer of an order that was deleted, as deep as the order.
-fn bury_customer(batch: &mut Batch, tombstones: &Tombstones, order: &Id, customer: Option<Id>, drop: &str) {
-    if let (Some(depth), Some(customer)) = (tombstones.depth_of_order(&hex(order), drop), customer) {
+/// Buries the customer of an order that was deleted, as deep as the order; whether it was.
+fn bury_customer(batch: &mut Batch, tombstones: &Tombstones, order: &Id, customer: Option<Id>) -> bool {
+    let Some(depth) = tombstones.deleted(&hex(order)) else { return false };
+    if let Some(customer) = customer {
         batch.bury_key("customers", hex(&customer), Cause::Deleted, depth);
     }
+    true
 }
 
 /// Writes loaded orders.
