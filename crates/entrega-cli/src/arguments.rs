@@ -92,11 +92,12 @@ The same seed gives the same drops. Doing it again changes nothing.
 Examples:
   entrega simulate --lake lake
   entrega simulate --lake lake --orders 1000000 --cadence hourly --seed 7
-  entrega simulate --lake lake --orders 5000 --from 2018-01-01 --to 2018-03-31 --mess none")]
+  entrega simulate --lake lake --orders 5000 --from 2018-01-01 --to 2018-03-31 --mess none
+  entrega simulate --compare brazilian-ecommerce.zip --out comparison.html")]
 pub struct Simulate {
-    /// Orders that are bought in the time from the first to the last day.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub orders: u64,
+    /// Orders that are bought in the time from the first to the last day [default: 100000, or the real shop's].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub orders: Option<u64>,
     /// The day on which the shop opens.
     #[arg(long, value_name = "DATE", default_value = "2017-01-01")]
     pub from: NaiveDate,
@@ -115,6 +116,12 @@ pub struct Simulate {
     /// Workers; they change nothing but the time that it takes [default: all cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     pub jobs: Option<u64>,
+    /// No drops, but a comparison with the real shop: the data set's zip, or a folder of its nine CSV files. Needs no lake.
+    #[arg(long, value_name = "ZIP|FOLDER")]
+    pub compare: Option<PathBuf>,
+    /// Where the comparison's page is written.
+    #[arg(long, value_name = "FILE", default_value = "comparison.html", requires = "compare")]
+    pub out: PathBuf,
 }
 
 /// How badly a simulated shop's system behaves.
