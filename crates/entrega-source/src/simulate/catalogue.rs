@@ -2,6 +2,7 @@
 
 use super::{
     chance::{Chance, Choice, Kind},
+    demand::Demand,
     parameters::{Category, Region, Shop},
 };
 use crate::SourceError;
@@ -25,6 +26,10 @@ pub(crate) struct Seller {
     pub point: Point,
     /// How much longer than others it takes to hand over, as a logarithm.
     pub slowness: f64,
+    /// How much longer than others it is given for that, standard normal.
+    pub leeway: f64,
+    /// How much more than others it pleases buyers, standard normal.
+    pub charm: f64,
     /// Its products: a range of [`Catalogue::by_seller`].
     products: std::ops::Range<u32>,
 }
@@ -34,6 +39,8 @@ pub(crate) struct Seller {
 pub(crate) struct Product {
     pub category: u16,
     pub seller: u32,
+    /// The days on which it is on sale, from the first and before the second.
+    on_sale: [u32; 2],
     /// In cents.
     pub price: u32,
     /// In grams.
@@ -44,6 +51,27 @@ pub(crate) struct Product {
     pub name_length: u16,
     pub description_length: u16,
 }
+
+/// What a seller offers.
+struct Range {
+    /// Most of it is of this category, and that is this share of it.
+    category: usize,
+    share: f64,
+    /// How much more expensive and heavier than others in its category, standard normal.
+    price: f64,
+    weight: f64,
+    /// When it opens, as a share of the shop's time.
+    opens: f64,
+}
+
+/// Draws until something is found that is on sale. A third of everything is at any time, less in the first weeks.
+const DRAWS: u32 = 64;
+
+/// Rounds in which volumes are scaled to categories and regions; they hardly change after the third.
+const RAKES: usize = 4;
+
+/// How much likelier the first places of a region are, which lie in its largest city; a power of an even share.
+const CROWDED: f64 = 1.4;
 
 /// Everything that orders refer to.
 pub(crate) struct Catalogue {
@@ -62,36 +90,71 @@ impl Catalogue {
     ///
     /// # Errors
     /// When the parameters make no sense.
-    pub fn new(shop: &'static Shop, seed: u64, orders: u64, real_mess: bool) -> Result<Self, SourceError> {
+    pub fn new(
+        shop: &'static Shop,
+        seed: u64,
+        orders: u64,
+        real_mess: bool,
+        demand: &Demand,
+    ) -> Result<Self, SourceError> {
+        let baskets = &shop.baskets;
         let growth = orders as f64 / shop.baskets.orders as f64;
         let count = |real: u64, power: f64, least: f64| (real as f64 * growth.powf(power)).round().max(least) as u64;
         let regions = Choice::new(shop.regions.iter().map(|region| region.sellers).collect())?;
+        let surplus = |count: u64, surplus: f64| (count as f64 * surplus) as u64;
+        // The real shop has forgotten what kind of thing some products are; a tidy one has not.
+        let share = |category: &Category| if category.name.is_empty() && !real_mess { 0.0 } else { category.products };
+        let kinds = Choice::new(shop.categories.iter().map(share).collect())?;
         let mut volumes = Vec::new();
-        let mut sellers: Vec<Seller> = (0..count(shop.baskets.sellers, 0.6, 12.0) * 4 / 3)
+        let mut ranges = Vec::new();
+        let mut sellers: Vec<Seller> = (0..surplus(count(baskets.sellers, 0.6, 12.0), baskets.seller_surplus))
             .map(|number| {
                 let mut chance = Chance::of(seed, Kind::Seller, number);
                 let region = chance.pick(&regions);
                 let place = place_in(shop, region, &mut chance);
-                volumes.push((chance.normal() * shop.baskets.seller_log_volume_sigma).exp());
-                let slowness = chance.normal() * shop.times.handling_seller_sigma;
-                Seller { place, point: point_of(shop, seed, place), slowness, products: 0..0 }
+                volumes.push((chance.normal() * baskets.seller_log_products_sigma).exp());
+                let slow = chance.normal();
+                let seller = Seller {
+                    place,
+                    point: point_of(shop, seed, place),
+                    slowness: slow * shop.times.handling_seller_sigma,
+                    leeway: both(shop.times.limit_slowness_correlation, slow, chance.normal()),
+                    charm: chance.normal(),
+                    products: 0..0,
+                };
+                ranges.push(Range {
+                    category: chance.pick(&kinds),
+                    share: chance.of_table(&baskets.main_category_share),
+                    price: chance.normal(),
+                    weight: chance.normal(),
+                    opens: chance.of_table(&baskets.seller_opens_share),
+                });
+                seller
             })
             .collect();
         let selling = Choice::new(volumes)?;
-        // The real shop has forgotten what kind of thing some products are; a tidy one has not.
-        let share = |category: &Category| if category.name.is_empty() && !real_mess { 0.0 } else { category.products };
-        let kinds = Choice::new(shop.categories.iter().map(share).collect())?;
-        let mut weights = Vec::new();
-        let products: Vec<Product> = (0..count(shop.baskets.products, 0.8, 60.0) * 5 / 4)
+        let mut volumes = Vec::new();
+        let products: Vec<Product> = (0..surplus(count(baskets.products, 0.8, 60.0), baskets.product_surplus))
             .map(|number| {
                 let mut chance = Chance::of(seed, Kind::Product, number);
                 let seller = chance.pick(&selling) as u32;
-                let category = chance.pick(&kinds);
-                let volume = (chance.normal() * shop.baskets.product_log_volume_sigma).exp();
-                weights.push(volume * shop.categories[category].items / shop.categories[category].products);
-                product(shop, category, seller, real_mess, &mut chance)
+                let range = &ranges[seller as usize];
+                let category = if chance.happens(range.share) { range.category } else { chance.pick(&kinds) };
+                volumes.push((chance.normal() * baskets.product_log_volume_sigma).exp());
+                let comes = range.opens + chance.of_table(&baskets.product_follows_share);
+                let goes = comes + chance.of_table(&baskets.product_stays_share);
+                let days = f64::from(demand.days());
+                let on_sale = [comes, goes].map(|share| (share.min(1.0) * days).round() as u32);
+                product(shop, category, (seller, range), on_sale, real_mess, &mut chance)
             })
             .collect();
+        rake(shop, &sellers, &products, &mut volumes);
+        // What sells for a short time only sells as much in it.
+        for (volume, product) in volumes.iter_mut().zip(&products) {
+            let [comes, goes] = product.on_sale;
+            let open = demand.share_between(comes, goes);
+            *volume = if open > 0.0 { *volume / open } else { 0.0 };
+        }
         let mut by_seller: Vec<u32> = (0..products.len() as u32).collect();
         by_seller.sort_by_key(|product| products[*product as usize].seller);
         let mut start = 0;
@@ -105,22 +168,37 @@ impl Catalogue {
             sellers,
             products,
             by_seller,
-            popular: Choice::new(weights)?,
+            popular: Choice::new(volumes)?,
             buyers: Choice::new(shop.regions.iter().map(|region| region.customers).collect())?,
             shop,
             seed,
         })
     }
 
-    /// A product that someone buys.
-    pub fn bought(&self, chance: &mut Chance) -> u32 {
-        chance.pick(&self.popular) as u32
+    /// A product that someone buys on a day.
+    pub fn bought(&self, day: u32, chance: &mut Chance) -> u32 {
+        // A few draws find something that is on sale; on the first days, when little is, the last one is sold early.
+        let mut product = chance.pick(&self.popular) as u32;
+        for _ in 0..DRAWS {
+            if self.is_on_sale(product, day) {
+                break;
+            }
+            product = chance.pick(&self.popular) as u32;
+        }
+        product
     }
 
-    /// Any product of the seller of another.
-    pub fn of_the_same_seller(&self, product: u32, chance: &mut Chance) -> u32 {
+    /// Another product of the seller of one, or the same if none is found that is on sale.
+    pub fn of_the_same_seller(&self, product: u32, day: u32, chance: &mut Chance) -> u32 {
         let range = &self.sellers[self.products[product as usize].seller as usize].products;
-        self.by_seller[(u64::from(range.start) + chance.below(u64::from(range.end - range.start))) as usize]
+        let mut any =
+            || self.by_seller[(u64::from(range.start) + chance.below(u64::from(range.end - range.start))) as usize];
+        (0..DRAWS / 8).map(|_| any()).find(|other| self.is_on_sale(*other, day)).unwrap_or(product)
+    }
+
+    fn is_on_sale(&self, product: u32, day: u32) -> bool {
+        let [comes, goes] = self.products[product as usize].on_sale;
+        (comes..goes).contains(&day)
     }
 
     /// Where a new buyer lives.
@@ -143,9 +221,9 @@ impl Region {
     }
 }
 
-/// The city of a place: places of a region are dealt out to its cities by their shares.
+/// The city of a place: places of a region are dealt out to its cities by their shares of what happens there.
 pub(crate) fn city(region: &Region, number: u32) -> &str {
-    let mut share = (f64::from(number) + 0.5) / f64::from(region.prefixes.max(1));
+    let mut share = ((f64::from(number) + 0.5) / f64::from(region.prefixes.max(1))).powf(1.0 / CROWDED);
     for (city, own) in region.cities.iter().zip(&region.city_shares) {
         share -= own;
         if share < 0.0 {
@@ -157,7 +235,7 @@ pub(crate) fn city(region: &Region, number: u32) -> &str {
 
 /// A place of a region: the first ones, in its largest city, are likelier.
 fn place_in(shop: &Shop, region: usize, chance: &mut Chance) -> Place {
-    let number = (chance.share().powf(1.4) * f64::from(shop.regions[region].prefixes)) as u32;
+    let number = (chance.share().powf(CROWDED) * f64::from(shop.regions[region].prefixes)) as u32;
     Place { region: region as u16, number }
 }
 
@@ -171,28 +249,69 @@ fn point_of(shop: &Shop, seed: u64, place: Place) -> Point {
     ]
 }
 
-fn product(shop: &Shop, category: usize, seller: u32, real_mess: bool, chance: &mut Chance) -> Product {
+/// Scales volumes until categories and regions sell what they do in the real shop: otherwise the luck of a few large
+/// sellers would move whole states.
+fn rake(shop: &Shop, sellers: &[Seller], products: &[Product], volumes: &mut [f64]) {
+    let category = |product: &Product| usize::from(product.category);
+    let region = |product: &Product| usize::from(sellers[product.seller as usize].place.region);
+    let categories: Vec<f64> = shop.categories.iter().map(|category| category.items).collect();
+    let regions: Vec<f64> = shop.regions.iter().map(|region| region.sellers).collect();
+    let mut scale = |part: &dyn Fn(&Product) -> usize, wanted: &[f64]| {
+        let mut sums = vec![0.0; wanted.len()];
+        for (volume, product) in volumes.iter().zip(products) {
+            sums[part(product)] += *volume;
+        }
+        for (volume, product) in volumes.iter_mut().zip(products) {
+            *volume *= wanted[part(product)] / sums[part(product)].max(f64::MIN_POSITIVE);
+        }
+    };
+    for _ in 0..RAKES {
+        scale(&region, &regions);
+        scale(&category, &categories);
+    }
+}
+
+/// Something standard normal that is correlated with something else.
+fn both(correlation: f64, one: f64, other: f64) -> f64 {
+    correlation * one + (1.0 - correlation * correlation).sqrt() * other
+}
+
+fn product(
+    shop: &Shop,
+    category: usize,
+    (seller, range): (u32, &Range),
+    on_sale: [u32; 2],
+    real_mess: bool,
+    chance: &mut Chance,
+) -> Product {
+    let baskets = &shop.baskets;
     let kind = &shop.categories[category];
-    let expensive = chance.normal();
-    let correlation = shop.baskets.price_weight_correlation;
-    let heavy = correlation * expensive + (1.0 - correlation * correlation).sqrt() * chance.normal();
+    let expensive = both(baskets.price_between_sellers.sqrt(), range.price, chance.normal());
+    let heavy = both(baskets.weight_between_sellers.sqrt(), range.weight, chance.normal());
+    let heavy = both(baskets.price_weight_correlation, expensive, heavy);
     let reais = (kind.log_price[0] + kind.log_price[1] * expensive).exp().clamp(0.9, 6_700.0);
     let cents = {
         let place = chance.by_share(&[shop.baskets.cents_share.as_slice(), &[1.0]].concat());
         shop.baskets.cents.get(place).copied().unwrap_or_else(|| chance.below(100) as u32)
     };
     let weight = (kind.log_weight[0] + kind.log_weight[1] * heavy).exp().clamp(50.0, 40_000.0);
-    let stretch = (weight / kind.log_weight[0].exp()).powf(0.25);
+    let usual = weight.ln() - kind.log_weight[0];
+    let mut sides = [0; 3];
+    for ((side, typical), [slope, sigma]) in sides.iter_mut().zip(kind.size).zip(baskets.side_log_weight_slope_sigma) {
+        let length = typical * (slope * usual + sigma * chance.normal()).exp();
+        *side = length.round().clamp(2.0, 105.0) as u16;
+    }
     Product {
         category: category as u16,
         seller,
+        on_sale,
         price: (reais as u32) * 100 + cents,
         weight: if real_mess && chance.happens(shop.quirks.zero_weight) {
             0
         } else {
             (weight / 50.0).round() as u32 * 50
         },
-        size: kind.size.map(|side| (side * stretch * (0.25 * chance.normal()).exp()).round().clamp(2.0, 105.0) as u16),
+        size: sides,
         photos: (kind.photos * (0.5 * chance.normal()).exp()).round().clamp(1.0, 20.0) as u8,
         name_length: (kind.name_length + 8.0 * chance.normal()).round().clamp(5.0, 76.0) as u16,
         description_length: (kind.log_description_length + 0.6 * chance.normal()).exp().round().clamp(4.0, 3_992.0)

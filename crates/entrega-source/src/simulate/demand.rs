@@ -68,6 +68,17 @@ impl Demand {
         self.starts[day as usize]..self.starts[day as usize + 1]
     }
 
+    /// How many days there are.
+    pub fn days(&self) -> u32 {
+        self.starts.len() as u32 - 1
+    }
+
+    /// The share of all orders that is bought from one day on and before another.
+    pub fn share_between(&self, from: u32, before: u32) -> f64 {
+        let total = self.starts.last().copied().unwrap_or(1).max(1);
+        (self.starts[before as usize] - self.starts[from as usize]) as f64 / total as f64
+    }
+
     /// The day on which an order is bought.
     pub fn day_of(&self, order: u64) -> u32 {
         self.starts.partition_point(|start| *start <= order) as u32 - 1

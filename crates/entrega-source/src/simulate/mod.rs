@@ -21,6 +21,7 @@ mod chance;
 mod demand;
 mod life;
 mod parameters;
+mod rhythm;
 mod rows;
 mod schedule;
 mod words;
@@ -138,8 +139,8 @@ pub async fn simulate(
     let Some(days) = days else { return Err(SourceError::SimulatedSpan { from, to }) };
     let shop = Shop::fitted()?;
     let making = move || {
-        let catalogue = Catalogue::new(shop, seed, orders, mess != Mess::None)?;
         let demand = Demand::new(shop, seed, from, days, orders)?;
+        let catalogue = Catalogue::new(shop, seed, orders, mess != Mess::None, &demand)?;
         Lives::new(shop, catalogue, demand, seed, mess)
     };
     let lives = Arc::new(tokio::task::spawn_blocking(making).await.map_err(SourceError::worker)??);
