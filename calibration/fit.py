@@ -273,7 +273,9 @@ def baskets(source):
           from items join products using (product_id) group by 1, 2) group by seller_id having sum(n) >= 10""").main
     inside = weighed.groupby("category")[["price", "weight"]].transform(lambda column: column - column.mean())
     cents = source.frame("select round(price * 100)::int % 100 as cents, count(*) as n from items group by 1 order by 2 desc limit 6")
-    volume = source.frame("select n from (select count(*) as n from items group by product_id)").n
+    sales = source.frame("select seller_id, ln(count(*)) as sold, count(*) as n from items group by seller_id, product_id")
+    volume = sales.n
+    offers = sales.groupby("seller_id").sold.agg(["mean", "count"]).query("count >= 5")
     sellers = source.frame("select count(distinct product_id) as n from items group by seller_id").n
     product_sigma, product_surplus = latent_spread(volume)
     seller_sigma, seller_surplus = latent_spread(sellers)
@@ -291,6 +293,8 @@ def baskets(source):
         "price_weight_correlation": float(inside.corr().iloc[0, 1]),
         "cents": cents.cents.tolist(), "cents_share": (cents.n / source.frame("select count(*) from items").iloc[0, 0]).tolist(),
         "price_between_sellers": between_share(goods.price, goods.seller_id),
+        "volume_between_sellers": between_share(sales.sold, sales.seller_id),
+        "volume_size_correlation": float(np.corrcoef(offers["mean"], np.log(offers["count"]))[0, 1]),
         "weight_between_sellers": between_share(goods.weight, goods.seller_id), "main_category_share": quantiles(assortment),
         "unavailable_without_items": none, "product_log_volume_sigma": product_sigma, "product_surplus": product_surplus,
         "seller_log_products_sigma": seller_sigma, "seller_surplus": seller_surplus, **seasons(source), "products": int(len(volume)), "sellers": int(len(sellers)),
@@ -313,8 +317,9 @@ def seasons(source):
     born, died, ended = stays("product_id")
     opened, _, _ = stays("seller_id")
     owner = rows.drop_duplicates("product_id").set_index("product_id").seller_id
-    waited = (born - opened.reindex(owner.reindex(born.index)).to_numpy()).dropna().clip(lower=0)
-    return {"seller_opens_share": quantiles(opened), "product_follows_share": quantiles(waited),
+    first = opened.reindex(owner.reindex(born.index)).to_numpy()
+    waited = ((born - first) / (1 - first)).dropna().clip(lower=0)
+    return {"seller_opens_share": quantiles(opened), "product_follows_share_of_the_rest": quantiles(waited),
             "product_stays_share": lifetimes((died - born).to_numpy(), ended.to_numpy())}
 
 
@@ -354,15 +359,37 @@ def freight(source):
             "free_share": source.frame("select avg((freight_value = 0)::int) from items").iloc[0, 0]}
 
 
+def hours_of_week(source, column):
+    """How much happens in each hour of the week, from Monday on."""
+    counts = source.frame(f"""
+        select (dayofweek({column}) + 6) % 7 * 24 + hour({column}) as h, count(*) as n from orders
+        where {column} is not null group by 1""")
+    return shares(counts.set_index("h").n.reindex(range(168)).fillna(0))
+
+
+def working_days(start, end, hours):
+    """Days from one moment to another in time that runs as fast as things happen: a week is a week, nights are short."""
+    reached = np.concatenate([[0.0], np.cumsum(hours)])
+    def worked(moments):
+        clock = (moments - pd.Timestamp("2016-01-04")).dt.total_seconds().to_numpy() / (7 * 86400)
+        return np.floor(clock) + np.interp((clock - np.floor(clock)) * 168, np.arange(169), reached)
+    return 7 * (worked(end) - worked(start))
+
+
 def times(source):
     """Handling, transit and promise: how distance, state, seller and season make them, and what is left over."""
     rows = source.frame("""
         select *, strftime(order_purchase_timestamp, '%Y-%m') as month, order_delivered_carrier_date::date as handed
         from facts where order_purchase_timestamp between '2017-01-05' and '2018-08-20' and distance is not null
           and handling > 0 and transit > 0 and order_status = 'delivered'""")
+    by_hand, by_door = hours_of_week(source, "order_delivered_carrier_date"), hours_of_week(source, "order_delivered_customer_date")
+    rows["handling"] = working_days(rows.order_approved_at, rows.order_delivered_carrier_date, by_hand)
+    rows["transit"] = working_days(rows.order_delivered_carrier_date, rows.order_delivered_customer_date, by_door)
     states = sorted(rows.customer_state.unique())
     far = np.log(rows.distance.to_numpy() + 20)
     log_handling = np.log(rows.handling.to_numpy().clip(0.05))
+    by_month = pd.Series(log_handling).groupby(rows.month).mean()
+    log_handling = log_handling - by_month.reindex(rows.month).to_numpy()
     by_seller = pd.Series(log_handling).groupby(rows.seller_id).agg(["mean", "count"])
     large = by_seller[by_seller["count"] >= 30]
     within = pd.Series(log_handling - large["mean"].reindex(rows.seller_id).to_numpy()).dropna()
@@ -371,6 +398,8 @@ def times(source):
     allowed = np.busday_count(after(rows.order_approved_at), after(rows.limit_date))
     allowed = pd.Series(allowed).clip(lower=1)
     log_allowed = np.log(allowed)
+    own = pd.DataFrame({"handling": log_handling, "limit": log_allowed})[rows.seller_id.isin(large.index)]
+    own = own - own.groupby(rows.seller_id).transform("mean")
     habit = log_allowed.groupby(rows.seller_id).mean().reindex(large.index)
     calendar = np.log((rows.limit_date.dt.normalize() - rows.order_approved_at.dt.normalize()).dt.days.clip(lower=1).to_numpy())
     dummies = [(rows.customer_state == state).to_numpy(float) for state in states if state != "SP"]
@@ -386,31 +415,31 @@ def times(source):
     load = np.log(sizes.rolling(7, min_periods=3).mean() / sizes.rolling(56, min_periods=14).mean()).fillna(0)
     pull = float(np.polyfit(load.to_numpy(), steps, 1)[0])
     rest = left - handed.reindex(rows.handed).fillna(0).to_numpy()
+    # How far the unlucky wait beyond the others, by state: strikes and raids on the road are not everywhere alike.
+    unlucky = pd.Series(rest).groupby(rows.customer_state).quantile(0.95)[rows.customer_state.value_counts()[lambda n: n >= 300].index]
     promise, promise_left = least_squares([far, calendar] + dummies, np.log(rows.promised.to_numpy().clip(2)))
     drift = pd.Series(promise_left).groupby(rows.month).mean()
     promise_rest = promise_left - drift.reindex(rows.month).to_numpy()
     together = float(np.corrcoef(rest, promise_rest)[0, 1])
-    def hours_of_week(column):
-        counts = source.frame(f"""
-            select (dayofweek({column}) + 6) % 7 * 24 + hour({column}) as h, count(*) as n from orders
-            where {column} is not null group by 1""")
-        return shares(counts.set_index("h").n.reindex(range(168)).fillna(0))
     state_effect = dict(zip([state for state in states if state != "SP"], transit[2:].tolist()))
     promise_effect = dict(zip([state for state in states if state != "SP"], promise[3:].tolist()))
     return {
-        "handling_log_mean": float(large["mean"].mean()), "handling_seller_sigma": float(large["mean"].std()),
+        "handling_log_mean": float(by_month.mean()),
+        "handling_seller_sigma": math.sqrt(between_share(pd.Series(log_handling), rows.seller_id, 30) * float(np.var(log_handling))),
         "handling_log_noise": quantiles(within),
-        "handling_by_growth_month": [float(value) for value in pd.Series(log_handling).groupby(rows.month).mean() - log_handling.mean()],
+        "handling_by_growth_month": (by_month - by_month.mean()).tolist(),
         "transit_intercept_log_distance": transit[:2].tolist(), "transit_state": state_effect, "transit_log_noise": quantiles(rest),
         "network_day_correlation": rho, "network_day_sigma": float(np.std(steps)), "network_load_pull": pull,
+        "transit_between_sellers": between_share(pd.Series(rest), rows.seller_id, 30), "transit_log_sigma": float(np.std(rest)),
+        "transit_spread_by_state": (unlucky / float(np.quantile(rest, 0.95))).to_dict(),
         "transit_log_drift_by_growth_month": seasonal.tolist(),
         "promise_intercept_log_distance_log_limit": promise[:3].tolist(), "promise_state": promise_effect,
         "promise_log_noise": quantiles(promise_rest), "promise_log_drift_by_growth_month": drift.tolist(),
         "promise_transit_correlation": together,
-        "handover_hour_of_week_share": hours_of_week("order_delivered_carrier_date"),
-        "delivery_hour_of_week_share": hours_of_week("order_delivered_customer_date"),
+        "handover_hour_of_week_share": by_hand,
+        "delivery_hour_of_week_share": by_door,
         "limit_working_days": quantiles(allowed), "limit_between_sellers": between_share(log_allowed, rows.seller_id, 30),
-        "limit_slowness_correlation": float(np.corrcoef(habit, large["mean"])[0, 1]),
+        "limit_handling_correlation": float(own.corr().iloc[0, 1]), "limit_slowness_correlation": float(np.corrcoef(habit, large["mean"])[0, 1]),
     }
 
 
@@ -459,10 +488,12 @@ def score_effects(source, bands):
           datediff('day', order_purchase_timestamp::date, order_delivered_customer_date::date), 1)) as took
         from facts join answered using (order_id) join counts using (order_id) where delay is not null and score is not null""")
     band = np.searchsorted(bands, rows.delay.to_numpy(), side="left")
+    normal = statistics.NormalDist()
     def mood(scores):
+        """The mean of a standard normal mood between the cuts that give these shares of scores."""
         share = scores.value_counts(normalize=True).sort_index()
-        middle = (share.cumsum() - share / 2).map(statistics.NormalDist().inv_cdf)
-        return scores.map(middle)
+        cuts = [0.0] + [normal.pdf(normal.inv_cdf(min(reached, 1 - 1e-12))) for reached in share.cumsum()]
+        return scores.map({score: (cuts[k] - cuts[k + 1]) / part for k, (score, part) in enumerate(share.items())})
     rows["mood"] = rows.groupby(band).score.transform(mood)
     # A score tells its mood only roughly: what it shows of a shift is the share of the mood's variance that it tells.
     told = float(rows.mood.var())
@@ -473,7 +504,8 @@ def score_effects(source, bands):
     usual = rows.took.groupby(band).mean()
     took = rows.took - usual.reindex(band).to_numpy()
     between = between_share(alone.mood, alone.seller_id, 20) * float(alone.mood.var())
-    return {"mood_by_items": (by_items / told).tolist(), "mood_of_several_sellers": shift / told,
+    shifted = (by_items.reindex(rows.n_items).to_numpy() + shift * (rows.n_sellers > 1).to_numpy()) / told
+    return {"mood_by_items": (by_items / told).tolist(), "mood_own_sigma": math.sqrt(1 - between / told ** 2 - shifted.var()), "mood_of_several_sellers": shift / told,
             "mood_by_log_days": float(np.polyfit(took, rows.mood, 1)[0]) / told, "log_days_by_delay_band": usual.reindex(range(len(bands))).ffill().tolist(),
             "mood_seller_sigma": math.sqrt(between) / told}
 

@@ -14,7 +14,7 @@
     count: ["", short], share: ["", percent], reais: ["R$", short], km: ["km", short], g: ["grams", short],
     litres: ["litres", short], hours: ["hours", short], days: ["days", short], stars: ["stars", short], letters: ["letters", short],
   };
-  const common = (element, height) => ({ width: element.clientWidth, height, marginTop: 16, marginBottom: 34, marginLeft: 44, marginRight: 12, style });
+  const common = (element, height) => ({ width: element.clientWidth, height, marginTop: 22, marginBottom: 34, marginLeft: 44, marginRight: 12, style });
 
   function rows(chart, x) {
     return sides.map(({ side }) => chart.x.map((bin, at) => ({ x: x(bin), bin, value: chart[side][at] })));
@@ -88,7 +88,7 @@
 
   // What the heights are, above the axis.
   function caption(text) {
-    return Plot.text([text], { frameAnchor: "top-left", dx: -40, dy: -13, fill: "var(--soft)", fontSize: 11 });
+    return Plot.text([text], { frameAnchor: "top-left", dx: -40, dy: -18, fill: "var(--soft)", fontSize: 11 });
   }
 
   function draw(element) {

@@ -72,10 +72,11 @@ impl Bin {
             .or_else(|| rows.text("bin", row).map(|name| Self::Name(name.to_owned())))
     }
 
-    /// The bin as text, on its axis. A first of a month may be a day or stand for the month, so it stays a date.
+    /// The bin as text, on its axis.
     pub fn text(&self, axis: Axis) -> String {
         match self {
-            Self::Day(day) => day.to_string(),
+            Self::Day(month) if axis == Axis::Months => month.format("%b %Y").to_string(),
+            Self::Day(day) => day.format("%-d %b %Y").to_string(),
             Self::Step(hour) if axis == Axis::HourOfWeek => {
                 let monday = NaiveDate::default().and_time(chrono::NaiveTime::MIN) + TimeDelta::days(4);
                 let moment = monday + TimeDelta::hours(*hour);

@@ -173,7 +173,7 @@ fn first_bins(bins: &Bins, real: &Answer, axis: Axis, unit: Unit) -> String {
         return nothing();
     }
     let mut order: Vec<_> = real.iter().collect();
-    order.sort_by(|one, other| heavier(*one.1, *other.1));
+    order.sort_by(|one, other| heavier(axis, *one.1, *other.1));
     let text = |bin: &Bin| {
         let value = bins.get(bin).map(|(value, _)| *value).or((unit == Unit::Share).then_some(0.0));
         format!("{}: {}", bin.text(axis), value.map_or_else(nothing, |value| figure(value, unit)))
@@ -181,9 +181,10 @@ fn first_bins(bins: &Bins, real: &Answer, axis: Axis, unit: Unit) -> String {
     order.into_iter().take(2).map(|(bin, _)| text(bin)).collect::<Vec<_>>().join(", ")
 }
 
-/// The order of bins: by weight, then by value, the largest first.
-fn heavier(one: (f64, f64), other: (f64, f64)) -> std::cmp::Ordering {
-    other.1.total_cmp(&one.1).then(other.0.total_cmp(&one.0))
+/// The order of bins: the heaviest first. Names of the same weight go by value, steps stay in a row.
+fn heavier(axis: Axis, one: (f64, f64), other: (f64, f64)) -> std::cmp::Ordering {
+    let by_value = if matches!(axis, Axis::Names(_)) { other.0.total_cmp(&one.0) } else { std::cmp::Ordering::Equal };
+    other.1.total_cmp(&one.1).then(by_value)
 }
 
 /// Two distributions over the same steps.
@@ -228,11 +229,11 @@ fn density(real: &[f64], simulated: &[f64], unit: Unit, scale: Scale) -> Value {
 fn binned(mut pairs: Vec<Pair>, axis: Axis, unit: Unit, whole: bool) -> Value {
     let value = |measured: Option<(f64, f64)>| measured.map(|(value, _)| value).or(whole.then_some(0.0));
     let (form, label) = match axis {
-        Axis::Time => ("time", ""),
+        Axis::Days | Axis::Months => ("time", ""),
         Axis::HourOfWeek => ("week", ""),
         Axis::Steps(label) => ("steps", label),
         Axis::Names(most) => {
-            pairs.sort_by(|one, other| heavier(one.1.unwrap_or_default(), other.1.unwrap_or_default()));
+            pairs.sort_by(|one, other| heavier(axis, one.1.unwrap_or_default(), other.1.unwrap_or_default()));
             pairs.truncate(most);
             ("names", "")
         }

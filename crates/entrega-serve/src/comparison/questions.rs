@@ -86,7 +86,9 @@ pub(super) enum Scale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Axis {
     /// Days.
-    Time,
+    Days,
+    /// Months, by their first day.
+    Months,
     /// Hours since Monday began.
     HourOfWeek,
     /// Numbers in a row; the text says of what.

@@ -1,7 +1,7 @@
 //! Who sells what, and where everyone is: places, sellers and products. Made once, before the first order.
 
 use super::{
-    chance::{Chance, Choice, Kind},
+    chance::{Chance, Choice, Kind, both},
     demand::Demand,
     parameters::{Category, Region, Shop},
 };
@@ -28,6 +28,8 @@ pub(crate) struct Seller {
     pub slowness: f64,
     /// How much longer than others it is given for that, standard normal.
     pub leeway: f64,
+    /// How much longer than others' its parcels travel, as a logarithm.
+    pub road: f64,
     /// How much more than others it pleases buyers, standard normal.
     pub charm: f64,
     /// Its products: a range of [`Catalogue::by_seller`].
@@ -57,7 +59,9 @@ struct Range {
     /// Most of it is of this category, and that is this share of it.
     category: usize,
     share: f64,
-    /// How much more expensive and heavier than others in its category, standard normal.
+    /// How well its things sell, and how much more expensive and heavier than others in their category they are, standard
+    /// normal.
+    volume: f64,
     price: f64,
     weight: f64,
     /// When it opens, as a share of the shop's time.
@@ -112,7 +116,8 @@ impl Catalogue {
                 let mut chance = Chance::of(seed, Kind::Seller, number);
                 let region = chance.pick(&regions);
                 let place = place_in(shop, region, &mut chance);
-                volumes.push((chance.normal() * baskets.seller_log_products_sigma).exp());
+                let large = chance.normal();
+                volumes.push((large * baskets.seller_log_products_sigma).exp());
                 let slow = chance.normal();
                 let seller = Seller {
                     place,
@@ -120,11 +125,13 @@ impl Catalogue {
                     slowness: slow * shop.times.handling_seller_sigma,
                     leeway: both(shop.times.limit_slowness_correlation, slow, chance.normal()),
                     charm: chance.normal(),
+                    road: chance.normal() * shop.times.transit_log_sigma,
                     products: 0..0,
                 };
                 ranges.push(Range {
                     category: chance.pick(&kinds),
                     share: chance.of_table(&baskets.main_category_share),
+                    volume: both(baskets.volume_size_correlation, large, chance.normal()),
                     price: chance.normal(),
                     weight: chance.normal(),
                     opens: chance.of_table(&baskets.seller_opens_share),
@@ -140,8 +147,10 @@ impl Catalogue {
                 let seller = chance.pick(&selling) as u32;
                 let range = &ranges[seller as usize];
                 let category = if chance.happens(range.share) { range.category } else { chance.pick(&kinds) };
-                volumes.push((chance.normal() * baskets.product_log_volume_sigma).exp());
-                let comes = range.opens + chance.of_table(&baskets.product_follows_share);
+                let volume = both(baskets.volume_between_sellers.sqrt(), range.volume, chance.normal());
+                volumes.push((volume * baskets.product_log_volume_sigma).exp());
+                let comes =
+                    range.opens + (1.0 - range.opens) * chance.of_table(&baskets.product_follows_share_of_the_rest);
                 let goes = comes + chance.of_table(&baskets.product_stays_share);
                 let days = f64::from(demand.days());
                 let on_sale = [comes, goes].map(|share| (share.min(1.0) * days).round() as u32);
@@ -149,6 +158,7 @@ impl Catalogue {
             })
             .collect();
         rake(shop, &sellers, &products, &mut volumes);
+        even_out(&mut sellers, &products, &volumes);
         // What sells for a short time only sells as much in it.
         for (volume, product) in volumes.iter_mut().zip(&products) {
             let [comes, goes] = product.on_sale;
@@ -271,9 +281,22 @@ fn rake(shop: &Shop, sellers: &[Seller], products: &[Product], volumes: &mut [f6
     }
 }
 
-/// Something standard normal that is correlated with something else.
-fn both(correlation: f64, one: f64, other: f64) -> f64 {
-    correlation * one + (1.0 - correlation * correlation).sqrt() * other
+/// Takes from what is a seller's own what large ones would make the whole shop's by luck.
+fn even_out(sellers: &mut [Seller], products: &[Product], volumes: &[f64]) {
+    let mut sums = [0.0; 5];
+    for (volume, product) in volumes.iter().zip(products) {
+        let Seller { slowness, leeway, road, charm, .. } = sellers[product.seller as usize];
+        for (sum, part) in sums.iter_mut().zip([slowness, leeway, road, charm, 1.0]) {
+            *sum += volume * part;
+        }
+    }
+    let total = sums[4].max(f64::MIN_POSITIVE);
+    for seller in sellers {
+        seller.slowness -= sums[0] / total;
+        seller.leeway -= sums[1] / total;
+        seller.road -= sums[2] / total;
+        seller.charm -= sums[3] / total;
+    }
 }
 
 fn product(

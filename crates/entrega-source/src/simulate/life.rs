@@ -6,7 +6,7 @@
 use super::{
     Mess,
     catalogue::{Catalogue, Place, Product, distance},
-    chance::{Chance, Choice, Kind, probability_below},
+    chance::{Chance, Choice, Kind, both, probability_below},
     demand::{DAY, Demand},
     parameters::Shop,
     rhythm::Rhythm,
@@ -15,9 +15,6 @@ use crate::SourceError;
 
 /// No such moment.
 pub(crate) const NEVER: u32 = u32::MAX;
-
-/// Seconds that lie between two steps of an order at least.
-const LEAST_STEP: u32 = 1_800;
 
 /// How an order ends, in the words of the order system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +90,8 @@ pub(crate) struct Basket {
     pub items: Vec<(u32, u32, u32)>,
     /// Working days from approval until it is to be handed over.
     limit_working_days: u32,
+    /// How much more than usual of the seller that is, standard normal.
+    patience: f64,
     /// Type (a position in the parameters), installments and cents, of each payment.
     pub payments: Vec<(usize, u8, u32)>,
 }
@@ -206,10 +205,11 @@ impl Lives {
         let total: u32 = items.iter().map(|(_, price, freight)| price + freight).sum();
         let seller = &self.catalogue.sellers[self.catalogue.products[first as usize].seller as usize];
         let own = shop.times.limit_between_sellers;
-        let leeway = probability_below(own.sqrt() * seller.leeway + (1.0 - own).sqrt() * chance.normal());
+        let patience = chance.normal();
+        let leeway = probability_below(own.sqrt() * seller.leeway + (1.0 - own).sqrt() * patience);
         let limit_working_days = shop.times.limit_working_days.at(leeway).round().max(1.0) as u32;
         let payments = self.payments(total, &mut chance);
-        Basket { items, limit_working_days, payments }
+        Basket { items, limit_working_days, patience, payments }
     }
 
     fn freight(&self, sold: &Product, price: u32, place: Place, chance: &mut Chance) -> u32 {
@@ -272,24 +272,29 @@ impl Lives {
         let kind = basket.payments.first().map_or(0, |payment| payment.0);
         let approval = shop.payments.types.get(kind).and_then(|name| shop.payments.approval_days.get(name));
         let mut approved = later(bought, approval.map_or(0.01, |table| chance.of_table(table)));
+        let haste = both(times.limit_handling_correlation, basket.patience, chance.normal());
         let handling = times.handling_log_mean
             + seller.slowness
-            + 0.5 * Shop::by_month(&times.handling_by_growth_month, months)
-            + chance.of_table(&times.handling_log_noise);
+            + Shop::by_month(&times.handling_by_growth_month, months)
+            + times.handling_log_noise.at(probability_below(haste));
         let handling = handling.exp().min(90.0);
-        let mut carrier = self.after(approved, handling, &self.handover);
+        let mut carrier = self.handover.after(approved, handling, self.first_weekday());
         let [transit_effect, promise_effect, _] = self.state_effects[usize::from(place.region)];
+        let state = shop.regions[usize::from(place.region)].state.as_str();
+        let spread = times.transit_spread_by_state.get(state).copied().unwrap_or(1.0);
         let (luck, caution) = (chance.normal(), chance.normal());
         let [intercept, by_distance] = times.transit_intercept_log_distance;
+        let habit = times.transit_between_sellers;
         let transit = intercept
             + by_distance * far
             + transit_effect
             + Shop::by_month(&times.transit_log_drift_by_growth_month, months)
             + self.demand.network(carrier / DAY)
-            + times.transit_log_noise.at(probability_below(luck));
-        let mut delivered = self.after(carrier, transit.exp().min(190.0), &self.delivery);
+            + habit.sqrt() * seller.road
+            + spread * (1.0 - habit).sqrt() * times.transit_log_noise.at(probability_below(luck));
+        let mut delivered = self.delivery.after(carrier, transit.exp().min(190.0), self.first_weekday());
         let together = times.promise_transit_correlation;
-        let caution = together * luck + (1.0 - together * together).sqrt() * caution;
+        let caution = both(together, luck, caution);
         let [intercept, by_distance, by_limit] = times.promise_intercept_log_distance_log_limit;
         let allowed = self.limit(approved, &basket) / DAY - approved / DAY;
         let promise = intercept
@@ -364,19 +369,6 @@ impl Lives {
         moment
     }
 
-    /// About so many days after a moment, at an hour at which such things happen.
-    fn after(&self, moment: u32, days: f64, rhythm: &Rhythm) -> u32 {
-        let mut even = later(moment, days);
-        loop {
-            let bent = rhythm.bend(even, self.first_weekday());
-            if bent > moment + LEAST_STEP {
-                return bent;
-            }
-            // What is done on a Saturday evening cannot go on before it.
-            even += DAY / 4;
-        }
-    }
-
     fn first_weekday(&self) -> u32 {
         chrono::Datelike::weekday(&self.demand.first_day).num_days_from_monday()
     }
@@ -404,7 +396,7 @@ impl Lives {
                 life.delivered / DAY + after_delivery
             });
             let answered = later(created * DAY, chance.of_table(&shop.answered_days).clamp(0.02, 300.0));
-            let mut left = probability_below(feeling + chance.normal());
+            let mut left = probability_below(feeling + shop.mood_own_sigma * chance.normal());
             let worse = bands.shares[band].iter().take_while(|share| {
                 left -= **share;
                 left >= 0.0

@@ -1,9 +1,8 @@
-//! When people work: moments are moved to the hours of the week at which things really happen, and no further than needed.
+//! When people work: time that runs fast while much happens and stands still at night.
 //!
-//! A duration that was fitted to real moments holds nights and weekends already. So the moment that it leads to is not made
-//! to wait for the next working hour, which would count them twice; the week is bent instead. What would happen in the
-//! first hundredth of an even week happens in the first hundredth of a real one, shifted so that on average nothing
-//! comes sooner or later.
+//! What takes two days from a Monday morning takes four from a Friday evening. So durations are fitted and drawn in
+//! *working time*: a week of it is a week, and an hour of it is as long as the part of the week's happenings that fall
+//! into an hour of the clock. Nothing need then be moved to the next morning, and the hours come out as they are.
 
 use super::demand::DAY;
 
@@ -13,36 +12,37 @@ const WEEK: f64 = 7.0 * DAY as f64;
 pub(crate) struct Rhythm {
     /// The share of a week's happenings before each hour, from Monday on, and one at the end.
     before: Vec<f64>,
-    /// By how much of a week the even week is shifted against the real one.
-    shift: f64,
 }
 
 impl Rhythm {
     /// From the shares of a week's hours, Monday first.
     pub fn new(hours: &[f64]) -> Self {
         let total: f64 = hours.iter().sum();
-        let mut before = vec![0.0];
         let mut reached = 0.0;
-        let mut middle = 0.0;
-        for (hour, share) in hours.iter().enumerate() {
+        let mut before = vec![0.0];
+        for share in hours {
             reached += share / total;
             before.push(reached);
-            middle += share / total * (hour as f64 + 0.5) / hours.len() as f64;
         }
-        Self { before, shift: 0.5 - middle }
+        Self { before }
     }
 
-    /// The moment at which something happens that an even week would have at `moment`; both are seconds since a day that
-    /// is so many days after a Monday.
-    pub fn bend(&self, moment: u32, days_after_monday: u32) -> u32 {
-        let monday = f64::from(days_after_monday * DAY);
-        let place = (f64::from(moment) + monday) / WEEK + self.shift;
-        let (week, share) = (place.floor(), place - place.floor());
+    /// The moment so many days of working time after another. Moments are seconds since a day that is so many days after
+    /// a Monday.
+    pub fn after(&self, moment: u32, days: f64, days_after_monday: u32) -> u32 {
         let hours = self.before.len() - 1;
+        let monday = f64::from(days_after_monday * DAY);
+        let clock = (f64::from(moment) + monday) / WEEK;
+        let place = (clock - clock.floor()) * hours as f64;
+        let hour = (place as usize).min(hours - 1);
+        let worked = self.before[hour] + (self.before[hour + 1] - self.before[hour]) * (place - hour as f64);
+
+        let then = clock.floor() + worked + days.max(0.0) / 7.0;
+        let share = then - then.floor();
         let hour = (self.before.partition_point(|before| *before <= share) - 1).min(hours - 1);
         let within = (share - self.before[hour]) / (self.before[hour + 1] - self.before[hour]).max(f64::MIN_POSITIVE);
-        let bent = (week + (hour as f64 + within.min(1.0)) / hours as f64) * WEEK;
-        (bent - monday).max(0.0) as u32
+        let reached = (then.floor() + (hour as f64 + within.min(1.0)) / hours as f64) * WEEK;
+        ((reached - monday) as u32).max(moment)
     }
 }
 
@@ -60,25 +60,25 @@ mod tests {
     fn everything_happens_at_work() {
         let office = office();
         for moment in (0..30 * DAY).step_by(1_777) {
-            let bent = office.bend(moment, 3) + 3 * DAY;
-            assert!(bent / DAY % 7 < 5 && (8..=18).contains(&(bent % DAY / 3_600)), "{moment} becomes {bent}");
+            let done = office.after(moment, 0.9, 3) + 3 * DAY;
+            assert!(done / DAY % 7 < 5 && (8..=18).contains(&(done % DAY / 3_600)), "{moment} becomes {done}");
         }
     }
 
     #[test]
-    fn nothing_is_overtaken_and_nothing_is_late_on_average() {
+    fn what_begins_later_ends_later_and_weeks_are_weeks() {
         let office = office();
-        let moments: Vec<u32> = (7 * DAY..28 * DAY).step_by(600).collect();
-        let bent: Vec<u32> = moments.iter().map(|moment| office.bend(*moment, 0)).collect();
-        assert!(bent.is_sorted());
-        let late = |(bent, moment): (&u32, &u32)| f64::from(*bent) - f64::from(*moment);
-        let mean = bent.iter().zip(&moments).map(late).sum::<f64>() / moments.len() as f64;
-        assert!(mean.abs() < 600.0, "{mean} seconds");
+        let done: Vec<u32> = (0..21 * DAY).step_by(600).map(|moment| office.after(moment, 1.5, 0)).collect();
+        assert!(done.is_sorted());
+        let monday_at_ten = 10 * 3_600;
+        assert!(office.after(monday_at_ten, 14.0, 0).abs_diff(monday_at_ten + 14 * DAY) <= 1);
+        // Ten hours of work are a fifth of a week's: 1.4 days.
+        assert!(office.after(4 * DAY + 8 * 3_600, 1.4 + 0.7, 0).abs_diff(7 * DAY + 13 * 3_600) <= 1, "over a weekend");
     }
 
     #[test]
-    fn an_even_week_stays_as_it_is() {
+    fn an_even_week_is_plain_time() {
         let even = Rhythm::new(&[1.0; 168]);
-        assert!(even.bend(1_000_000, 5).abs_diff(1_000_000) <= 1);
+        assert!(even.after(1_000_000, 2.0, 5).abs_diff(1_000_000 + 2 * DAY) <= 1);
     }
 }

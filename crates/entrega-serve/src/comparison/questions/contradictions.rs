@@ -17,7 +17,7 @@ pub(super) const CHAPTER: Chapter = Chapter {
             "undelivered_by_month",
             "Orders not delivered by month of purchase",
             "orders",
-            Axis::Time,
+            Axis::Months,
             Unit::Share,
             "
 select

@@ -87,7 +87,7 @@ group by cast(floor(unix_timestamp(order_delivered_customer_date) / 3600.0) + 72
             "late_by_month",
             "Late deliveries by month of purchase",
             "deliveries",
-            Axis::Time,
+            Axis::Months,
             Unit::Share,
             "
 select
@@ -117,7 +117,7 @@ group by customer_state",
             "missed_by_month",
             "Missed hand-overs by month of purchase",
             "hand-overs",
-            Axis::Time,
+            Axis::Months,
             Unit::Share,
             "
 select
@@ -147,7 +147,7 @@ group by customer_state",
             "transit_by_month",
             "Mean transit by month of purchase",
             "deliveries",
-            Axis::Time,
+            Axis::Months,
             Unit::Days,
             "
 select
@@ -162,7 +162,7 @@ group by purchase_month",
             "handling_by_month",
             "Mean handling by month of purchase",
             "hand-overs",
-            Axis::Time,
+            Axis::Months,
             Unit::Days,
             "
 select

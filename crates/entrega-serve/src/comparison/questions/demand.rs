@@ -10,14 +10,14 @@ pub(super) const CHAPTER: Chapter = Chapter {
             "orders_by_month",
             "Orders by month",
             "orders",
-            Axis::Time,
+            Axis::Months,
             "select purchase_month as bin, count(*) as weight from orders group by purchase_month",
         ),
         shares(
             "orders_by_day",
             "Orders by day",
             "orders",
-            Axis::Time,
+            Axis::Days,
             "select purchase_date as bin, count(*) as weight from orders group by purchase_date",
         ),
         // Seconds since 1970 began on a Thursday: 72 hours after a Monday.

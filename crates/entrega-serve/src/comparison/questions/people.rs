@@ -72,7 +72,7 @@ where purchased_before is not null",
             "new_sellers",
             "First sale of sellers",
             "sellers",
-            Axis::Time,
+            Axis::Months,
             "
 select
   first_month as bin,
