@@ -68,7 +68,7 @@ struct Range {
     opens: f64,
 }
 
-/// Draws until something is found that is on sale. A third of everything is at any time, less in the first weeks.
+/// Draws until something is found that is on sale: enough for the first days, when little is; later a few do.
 const DRAWS: u32 = 64;
 
 /// Rounds in which volumes are scaled to categories and regions; they hardly change after the third.
