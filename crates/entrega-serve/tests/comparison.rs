@@ -119,15 +119,18 @@ async fn shop(label: &'static str, slower: i64) -> Shop {
             products,
         ),
     ] {
-        let rows = rows.join(", ");
-        for statement in [
-            "create schema if not exists clean".to_owned(),
-            format!("create table clean.{table} as select * from (values {rows}) as t({columns})"),
-        ] {
-            session.sql(&statement).await.unwrap_or_else(|error| panic!("{table}: {error}")).collect().await.unwrap();
-        }
+        fill(&session, table, &columns, &rows).await;
     }
     Shop { session, label }
+}
+
+async fn fill(session: &SessionContext, table: &str, columns: &str, rows: &[String]) {
+    for statement in [
+        "create schema if not exists clean".to_owned(),
+        format!("create table clean.{table} as select * from (values {}) as t({columns})", rows.join(", ")),
+    ] {
+        session.sql(&statement).await.unwrap_or_else(|error| panic!("{table}: {error}")).collect().await.unwrap();
+    }
 }
 
 #[async_trait]
