@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use entrega_model::drops::Cadence;
+use entrega_source::Mess;
 
 /// Tells a retailer every morning whether its orders arrive as promised.
 ///
@@ -53,6 +54,10 @@ pub enum Command {
     Sql(Sql),
     /// Show what the lake knows, what waits and what is missing.
     Status(Status),
+    /// Take what waits of a span of time, and say what never came.
+    Backfill(Backfill),
+    /// Look at rows that were not taken, try them again, or give them up.
+    Quarantine(Quarantine),
     /// Show the tables, their columns, or their DDL.
     Tables(Tables),
     /// List the operators, or run one of them alone.
@@ -87,14 +92,25 @@ pub struct Replay {
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The same seed gives the same drops. Doing it again changes nothing.
+The same seed gives the same drops. Doing it again changes nothing. A lake remembers its shop: --follow goes on with it.
 
 Examples:
   entrega simulate --lake lake
   entrega simulate --lake lake --orders 1000000 --cadence hourly --seed 7
   entrega simulate --lake lake --orders 5000 --from 2018-01-01 --to 2018-03-31 --mess none
+  entrega simulate --lake lake --mess heavy
+  entrega simulate --lake lake --follow --speed 3600x
   entrega simulate --compare brazilian-ecommerce.zip --out comparison.html")]
 pub struct Simulate {
+    /// Go on with the shop that is there, one drop for each interval that passes, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["orders", "from", "to", "cadence", "seed", "mess", "compare"])]
+    pub follow: bool,
+    /// How much faster than the clock time passes: at 3600x an hourly drop comes every second.
+    #[arg(long, value_name = "TIMES", default_value = "1x", value_parser = speed, requires = "follow")]
+    pub speed: f64,
+    /// Stop after so many intervals.
+    #[arg(long, value_name = "N", requires = "follow")]
+    pub intervals: Option<u64>,
     /// Orders that are bought in the time from the first to the last day [default: 100000, or the real shop's].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub orders: Option<u64>,
@@ -124,6 +140,14 @@ pub struct Simulate {
     pub out: PathBuf,
 }
 
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.strip_suffix('x').unwrap_or(text).parse::<f64>();
+    speed
+        .ok()
+        .filter(|speed| (0.001..=1e9).contains(speed))
+        .ok_or_else(|| "write how many times faster, from 0.001x to 1000000000x, such as 3600x or 3600".to_owned())
+}
+
 /// How badly a simulated shop's system behaves.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum MessArgument {
@@ -131,6 +155,18 @@ pub enum MessArgument {
     None,
     /// As the real one, at its rates.
     Real,
+    /// As real, and delivered badly: faulty rows, odd files, broken drops, all listed in _injected.json.
+    Heavy,
+}
+
+impl From<MessArgument> for Mess {
+    fn from(argument: MessArgument) -> Self {
+        match argument {
+            MessArgument::None => Self::None,
+            MessArgument::Real => Self::Real,
+            MessArgument::Heavy => Self::Heavy,
+        }
+    }
 }
 
 /// How often drops come.
@@ -165,6 +201,7 @@ Examples:
   entrega run all --lake lake
   entrega run ingest --lake lake --drop landing/dt=2018-03-01
   entrega run all --lake lake --from 2018-03-01 --to 2018-04-01 --dry-run")]
+#[allow(clippy::struct_excessive_bools)]
 pub struct Run {
     /// The job.
     #[arg(value_enum)]
@@ -181,6 +218,9 @@ pub struct Run {
     /// One batch for each drop, instead of one for all.
     #[arg(long)]
     pub one_by_one: bool,
+    /// Leave damaged drops aside and take the others; exit code 4 says that some were left.
+    #[arg(long)]
+    pub hold_damaged: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     #[allow(clippy::struct_field_names)]
@@ -267,13 +307,138 @@ pub enum Output {
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entrega status --lake lake
+  entrega status --lake lake --gaps")]
 pub struct Status {
     /// How many of the last batches are shown.
     #[arg(long, default_value_t = 5)]
     pub batches: usize,
+    /// Every interval that no drop covers, and how late each source's drops come.
+    #[arg(long)]
+    pub gaps: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `backfill`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Drops may come in any order and any time: taking an old one restates exactly what it touches. Several are taken
+together where that is faster.
+
+Examples:
+  entrega backfill --lake lake --from 2018-03-01 --to 2018-03-31
+  entrega backfill --lake lake --from 2018-03-01 --to 2018-03-31 --json")]
+pub struct Backfill {
+    /// First day.
+    #[arg(long, value_name = "DATE")]
+    pub from: NaiveDate,
+    /// Last day, inclusive.
+    #[arg(long, value_name = "DATE")]
+    pub to: NaiveDate,
+    /// The result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Rejected rows broke a rule; waiting rows lack their order and are tried again by every run.
+
+Examples:
+  entrega quarantine list --lake lake
+  entrega quarantine show --lake lake --source orders --rule type
+  entrega quarantine show --lake lake --source orders --raw > mended.csv   # mend it, then: entrega op land mended.csv
+  entrega quarantine replay --lake lake --source orders
+  entrega quarantine drop --lake lake --drop landing/dt=2018-03-01")]
+pub struct Quarantine {
+    /// What to do with the rows.
+    #[command(subcommand)]
+    pub verb: QuarantineVerb,
+}
+
+/// What can be done with rows in quarantine.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineVerb {
+    /// How many rows, by source and rule.
+    List(QuarantineList),
+    /// The rows, with their reason.
+    Show(QuarantineShow),
+    /// Try rejected rows again; those that pass leave the quarantine.
+    Replay(QuarantineReplay),
+    /// Give rows up; the ledger says so.
+    Drop(QuarantineDrop),
+}
+
+/// Which rows are meant; what is not given does not matter.
+#[derive(Debug, Args)]
+pub struct QuarantineRows {
+    /// Only rows of this source, for example orders.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Only rows that broke this rule, for example type.
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Only rows of this drop.
+    #[arg(long, value_name = "FOLDER")]
+    pub drop: Option<String>,
+    /// Only the row at this line.
+    #[arg(long)]
+    pub line: Option<i64>,
+}
+
+/// Arguments of `quarantine list`.
+#[derive(Debug, Args)]
+pub struct QuarantineList {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine show`.
+#[derive(Debug, Args)]
+pub struct QuarantineShow {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// At most so many.
+    #[arg(long, default_value_t = 20)]
+    pub limit: usize,
+    /// As a CSV file like the one that they came in, to be mended.
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine replay`.
+#[derive(Debug, Args)]
+pub struct QuarantineReplay {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// The result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `quarantine drop`.
+#[derive(Debug, Args)]
+pub struct QuarantineDrop {
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: QuarantineRows,
+    /// All rows of the quarantine.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Arguments of `tables`.
@@ -301,11 +466,12 @@ pub struct Tables {
 Examples:
   entrega op list
   entrega op load --lake lake drop=landing/dt=2018-03-01 source=orders
+  entrega op land --lake lake olist_orders_dataset.csv day=2018-03-01
   entrega op check --lake lake table=clean.deliveries")]
 pub struct Op {
     /// The operator, or `list`.
     pub name: String,
-    /// Its arguments, as name=value.
-    #[arg(value_name = "NAME=VALUE")]
+    /// Its arguments, as name=value or --name value; files may be given as they are.
+    #[arg(value_name = "NAME=VALUE|FILE", allow_hyphen_values = true)]
     pub arguments: Vec<String>,
 }

@@ -21,6 +21,16 @@ pub fn bar(total: u64, step: &str) -> ProgressBar {
     ProgressBar::new(total).with_style(style).with_message(step.to_owned())
 }
 
+/// Something that goes on without an end in sight, hidden when nobody watches.
+pub fn spinner(step: &str) -> ProgressBar {
+    if !is_watched() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(step.to_owned());
+    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+    spinner
+}
+
 impl Progress for Bars {
     fn begin(&self, step: &str, total: u64) -> Box<dyn Meter> {
         let bar = bar(total, step);

@@ -22,7 +22,7 @@ pub struct BatchRow {
     pub sequence: i64,
     /// The batch's name.
     pub batch_id: String,
-    /// `ingest` or `summary`.
+    /// `ingest`, `summary`, `quarantine` or `erase`.
     pub job: String,
     /// When it began, UTC.
     pub started_at: NaiveDateTime,
@@ -101,7 +101,7 @@ pub fn batches() -> Definition {
         &[
             ("sequence", "BIGINT", "Order of publication, from 1."),
             ("batch_id", "STRING", "Name of the batch."),
-            ("job", "STRING", "Job that made it: ingest or summary."),
+            ("job", "STRING", "Job that made it: ingest, summary, quarantine or erase."),
             ("started_at", "TIMESTAMP", "When it began, UTC."),
             ("published_at", "TIMESTAMP", "When it was published, UTC."),
             ("as_of", "TIMESTAMP", "End of the newest interval that the lake knows, wall-clock time of the shop."),
@@ -152,6 +152,12 @@ impl Ledger {
                     rows.iter().rev().take(5).map(|row| row.batch_id.as_str()).collect::<Vec<_>>().join(", ")
                 ),
             })?;
+            if rows[place + 1..].iter().any(|row| row.job == "erase") {
+                return Err(FlowError::Request {
+                    problem: format!("batch '{batch}' was published before a person was erased; its versions are gone"),
+                    hint: "choose a later batch, or none for the newest".to_owned(),
+                });
+            }
             rows.truncate(place + 1);
         }
         let (mut versions, mut models, mut as_of) = (BTreeMap::new(), BTreeMap::new(), None);
@@ -219,7 +225,7 @@ impl Ledger {
 pub struct Publication {
     /// The batch's name.
     pub batch_id: String,
-    /// `ingest` or `summary`.
+    /// `ingest`, `summary`, `quarantine` or `erase`.
     pub job: &'static str,
     /// When it began.
     pub started_at: NaiveDateTime,

@@ -14,20 +14,24 @@
 pub mod affected;
 pub mod context;
 pub mod discover;
+pub mod erase;
 pub mod error;
 pub mod ingest;
+pub mod land;
 pub mod ledger;
 pub mod operators;
 pub mod ops;
 pub mod order_index;
 pub mod plan;
 pub mod published;
+pub mod quarantine;
 pub mod restate;
 pub mod runs;
 pub mod source;
 pub mod status;
 pub mod summarise;
 pub mod tables;
+pub mod tombstones;
 
 pub use context::{Context, Meter, Progress, Silent};
 pub use error::{FlowError, Result};

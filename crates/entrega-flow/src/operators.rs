@@ -3,7 +3,7 @@
 //! An operator takes arguments as text, does one thing, and answers in JSON, so that any scheduler can call it and read
 //! what it did. Adding one is one entry of [`OPERATORS`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use entrega_lake::Definition;
 use entrega_operators::{check, load, validate};
@@ -11,8 +11,9 @@ use futures::{TryStreamExt as _, future::BoxFuture};
 use serde_json::{Value, json};
 
 use crate::{
-    Context, FlowError, Result, discover,
+    Context, FlowError, Result, discover, erase,
     ingest::{self, Selection},
+    land::{self, LandOptions, Raw},
     ledger::Ledger,
     ops, summarise,
     tables::{self, DropRow},
@@ -44,6 +45,20 @@ pub const OPERATORS: &[Operator] = &[
         run: |context, _| Box::pin(run_discover(context)),
     },
     Operator {
+        name: "land",
+        summary: "Make a drop of CSV files that have no manifest: files of this machine, or a folder of the landing zone",
+        arguments: &[
+            ("files?", "CSV files, one of each source; on the command line simply their names"),
+            ("drop?", "instead of files: a folder of the landing zone that holds files but no manifest"),
+            ("day?", "day that the files tell of; a folder dt=…[/hr=…] says it itself"),
+            ("from?", "instead of a day: the interval's start"),
+            ("to?", "the interval's end (exclusive)"),
+            ("whole?", "true if the files hold everything there is: rows that they lack are gone"),
+        ],
+        example: "entrega op land --lake demo-lake olist_sellers_dataset.csv day=2018-10-30",
+        run: |context, arguments| Box::pin(run_land(context, arguments)),
+    },
+    Operator {
         name: "validate",
         summary: "Check one drop's manifest against the contracts, without reading its files",
         arguments: &[("drop", "folder of the drop, for example landing/dt=2018-03-01")],
@@ -70,6 +85,16 @@ pub const OPERATORS: &[Operator] = &[
         arguments: &[],
         example: "entrega op summarise --lake demo-lake",
         run: |context, _| Box::pin(run_summarise(context)),
+    },
+    Operator {
+        name: "erase",
+        summary: "Forget a person: gone from landing, clean, summary details and quarantine, and from older versions",
+        arguments: &[
+            ("customer_unique_id", "the person, as in clean.customers"),
+            ("receipt?", "file for the receipt, which names nobody"),
+        ],
+        example: "entrega op erase --lake demo-lake customer_unique_id=0000366f3b9a7992bf8c76cfdf3221e2",
+        run: |context, arguments| Box::pin(run_erase(context, arguments)),
     },
     Operator {
         name: "check",
@@ -183,6 +208,32 @@ async fn run_validate(context: &Context, arguments: &Arguments) -> Result<Value>
     Ok(
         json!({ "drop": drop.folder, "interval": drop.manifest.interval.to_string(), "digest": drop.manifest.digest(), "rows": files }),
     )
+}
+
+async fn run_land(context: &Context, arguments: &Arguments) -> Result<Value> {
+    let argument = |name: &str| arguments.get(name).map(String::as_str);
+    let options = LandOptions {
+        interval: land::interval(argument("day"), argument("from"), argument("to"))?,
+        whole: argument("whole") == Some("true"),
+    };
+    let raw = match argument("drop") {
+        Some(folder) => Raw::Folder(folder.to_owned()),
+        None => Raw::Files(argument("files").unwrap_or_default().lines().map(PathBuf::from).collect()),
+    };
+    Ok(json!(land::land(context, &raw, &options).await?))
+}
+
+async fn run_erase(context: &Context, arguments: &Arguments) -> Result<Value> {
+    let _lease = context.lake.lease()?;
+    let receipt = json!(Box::pin(erase::erase(context, &arguments["customer_unique_id"])).await?);
+    if let Some(path) = arguments.get("receipt") {
+        let text = serde_json::to_string_pretty(&receipt).unwrap_or_default();
+        std::fs::write(path, text).map_err(|error| FlowError::Request {
+            problem: format!("the person is erased, but the receipt {path} cannot be written: {error}"),
+            hint: "take it from standard output: run the command again".to_owned(),
+        })?;
+    }
+    Ok(receipt)
 }
 
 async fn run_load(context: &Context, arguments: &Arguments) -> Result<Value> {

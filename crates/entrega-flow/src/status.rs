@@ -1,7 +1,9 @@
 //! Status: what the lake knows, what waits, and what is missing.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDateTime;
-use entrega_model::drops::Interval;
+use entrega_model::{contract::Contract, drops::Interval};
 use serde::Serialize;
 
 use crate::{
@@ -24,12 +26,65 @@ pub struct Status {
     pub damaged: Vec<(String, String)>,
     /// Folders that hold files but no manifest.
     pub without_manifest: Vec<String>,
+    /// From the first drop's start to the last one's end.
+    pub covered: Option<Interval>,
     /// Intervals between the first and the last drop that no drop covers.
     pub gaps: Vec<Interval>,
+    /// How each source's drops arrive.
+    pub arrivals: Vec<Arrivals>,
     /// Rows in quarantine by source: rejected and waiting.
     pub quarantine: Vec<(String, u64)>,
     /// The last batches, newest first.
     pub batches: Vec<BatchRow>,
+}
+
+/// How the drops of a source arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Arrivals {
+    /// The source.
+    pub source: String,
+    /// Drops with a file of it.
+    pub drops: u64,
+    /// Of these, drops that came after a later one had been taken.
+    pub late: u64,
+    /// Of these, drops whose interval had been delivered before.
+    pub repeated: u64,
+    /// Seconds from the interval's end to the drop's production: the median,
+    pub median_seconds: i64,
+    /// and the longest.
+    pub longest_seconds: i64,
+}
+
+/// How drops arrive, by file. Lateness is measured against the end of the interval by the producer's clock, because
+/// that is what the producer can mend; order of arrival by the batches that took the drops.
+#[must_use]
+pub fn arrivals(contracts: &[Contract], taken: &[DropRow]) -> Vec<Arrivals> {
+    let of_source = |contract: &Contract| {
+        let mut rows: Vec<&DropRow> = taken.iter().filter(|row| !row.retried && row.file == contract.file).collect();
+        rows.sort_by_key(|row| (&row.batch_id, &row.precedence));
+        let (mut newest, mut seen, mut known) = (None, HashSet::new(), HashSet::new());
+        let (mut late, mut repeated, mut lateness) = (0, 0, Vec::new());
+        for batch in rows.chunk_by(|left, right| left.batch_id == right.batch_id) {
+            for row in batch.iter().filter(|row| known.insert((&row.drop, &row.digest))) {
+                late += u64::from(newest.is_some_and(|newest| row.interval_end < newest));
+                repeated += u64::from(!seen.insert((row.interval_start, row.interval_end)));
+                lateness
+                    .extend(produced_at(&row.precedence).map(|produced| (produced - row.interval_end).num_seconds()));
+            }
+            newest = newest.max(batch.iter().map(|row| row.interval_end).max());
+        }
+        lateness.sort_unstable();
+        let longest_seconds = *lateness.last()?;
+        let median_seconds = lateness[lateness.len() / 2];
+        let drops = lateness.len() as u64;
+        Some(Arrivals { source: contract.source.clone(), drops, late, repeated, median_seconds, longest_seconds })
+    };
+    contracts.iter().filter_map(of_source).collect()
+}
+
+/// When a drop was produced, as its precedence says.
+fn produced_at(precedence: &str) -> Option<NaiveDateTime> {
+    NaiveDateTime::parse_from_str(precedence.split('.').nth(1)?, "%Y%m%dT%H%M%S").ok()
 }
 
 /// Looks at the lake.
@@ -64,7 +119,14 @@ pub async fn status(context: &Context, batches: usize) -> Result<Status> {
         waiting: waiting.drops.into_iter().map(|drop| drop.folder).collect(),
         damaged: waiting.damaged.into_iter().map(|(folder, error)| (folder, error.to_string())).collect(),
         without_manifest: landing.incomplete,
+        covered: intervals
+            .iter()
+            .map(|interval| interval.start)
+            .min()
+            .zip(intervals.iter().map(|interval| interval.end).max())
+            .map(|(start, end)| Interval { start, end }),
         gaps: gaps(intervals),
+        arrivals: arrivals(context.project.contracts(), &taken),
         quarantine,
         batches: ledger.rows.iter().rev().take(batches).cloned().collect(),
     })

@@ -51,6 +51,8 @@ pub struct DropRow {
     pub quarantined: i64,
     /// Rows that wait for their order.
     pub waiting: i64,
+    /// Rows that say that their key is gone.
+    pub deleted: i64,
     /// Rows dropped by the rule in `dropped_by`.
     pub dropped: i64,
     /// The rule that dropped them.
@@ -68,6 +70,7 @@ impl DropRow {
             + self.duplicate
             + self.quarantined
             + self.waiting
+            + self.deleted
             + self.dropped
     }
 }
@@ -98,6 +101,7 @@ pub fn drops() -> Definition {
             ("duplicate", "BIGINT", "Rows that repeat another of the batch."),
             ("quarantined", "BIGINT", "Rows that were rejected."),
             ("waiting", "BIGINT", "Rows that wait for their order."),
+            ("deleted", "BIGINT", "Rows that say that their key is gone."),
             ("dropped", "BIGINT", "Rows that a named rule drops."),
             ("dropped_by", "STRING", "That rule."),
         ],
@@ -111,9 +115,11 @@ pub struct CheckRow {
     pub batch_id: String,
     /// The table.
     pub table: String,
+    /// The drop, if the check looked at one.
+    pub drop: Option<String>,
     /// The check.
     pub check: String,
-    /// fail or warn.
+    /// fail, quarantine or warn.
     pub severity: String,
     /// Rows looked at.
     pub rows: i64,
@@ -129,12 +135,13 @@ pub fn checks() -> Definition {
     ops::definition(
         Layer::Ops,
         "checks",
-        "One row per batch, table and check that ran before the commit.",
+        "One row per batch, table and check that ran before the commit; for tables of landing, one per drop with a finding.",
         &[
             ("batch_id", "STRING", "Batch."),
-            ("table", "STRING", "Table."),
+            ("table", "STRING", "Table; landing.<source> for what was found in a delivered file."),
+            ("drop", "STRING", "Drop, for what was found in a delivered file."),
             ("check", "STRING", "Check and its columns."),
-            ("severity", "STRING", "fail stops the batch, warn is recorded."),
+            ("severity", "STRING", "fail stops the batch, quarantine diverts the rows, warn is recorded."),
             ("rows", "BIGINT", "Rows looked at: those about to be committed."),
             ("failures", "BIGINT", "Rows for which the check does not hold."),
             ("sample", "STRING", "First offending value."),
@@ -209,6 +216,31 @@ pub fn missing_references() -> Definition {
     )
 }
 
+/// The definition of `ops.tombstones`.
+#[must_use]
+pub fn tombstones() -> Definition {
+    ops::definition(
+        Layer::Ops,
+        "tombstones",
+        "One row per key that was said to be gone: rows as old as _drop or older are dead, however late they come.",
+        &[
+            ("source", "STRING", "Source, for example orders."),
+            (
+                "key",
+                "STRING",
+                "Values of the key, joined by '/'; '*' for everything older than a whole snapshot; a digest for erased ones.",
+            ),
+            (
+                "cause",
+                "STRING",
+                "deleted: a row said so; absent: a whole snapshot did not hold it; erased: a person asked for it.",
+            ),
+            ("_drop", "STRING", "Drop that said so: interval end, production time, digest."),
+            ("batch_id", "STRING", "Batch that learned of it."),
+        ],
+    )
+}
+
 /// The definition of `quarantine.<source>`.
 #[must_use]
 pub fn quarantine_of(source: &str) -> Definition {
@@ -225,5 +257,8 @@ pub fn quarantine_of(source: &str) -> Definition {
 pub fn all(project: &Project) -> Vec<Definition> {
     let models = project.models().iter().map(Definition::of);
     let quarantines = project.contracts().iter().map(|contract| quarantine_of(&contract.source));
-    models.chain([ledger::batches(), drops(), checks(), runs(), missing_references()]).chain(quarantines).collect()
+    models
+        .chain([ledger::batches(), drops(), checks(), runs(), missing_references(), tombstones()])
+        .chain(quarantines)
+        .collect()
 }

@@ -25,10 +25,12 @@ pub mod lease;
 pub mod location;
 pub mod read;
 pub mod schema;
+pub mod sweep;
 pub mod table;
 pub mod write;
 
 pub use commit::{CommitNote, Rewrite};
 pub use error::{LakeError, Result};
 pub use location::Lake;
+pub use sweep::Swept;
 pub use table::{DataFile, Definition, TableState};

@@ -185,6 +185,18 @@ impl Lake {
         put.await.map(|_| ()).map_err(|source| LakeError::storage(&path, source))
     }
 
+    /// Deletes an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`LakeError::Storage`].
+    pub async fn delete(&self, relative: &str) -> Result<()> {
+        let path = self.path(relative);
+        match self.store.delete(&path).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(source) => Err(LakeError::storage(&path, source)),
+        }
+    }
+
     /// The names directly under a folder: sub-folders and objects with size and time of change (milliseconds).
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Contracts: what a source file of the order system must look like (`models/landing/<source>.toml`).
 //!
-//! A contract types a file and says which values are rejected; it is data, so that each engine applies the same one
-//! in its own fast way.
+//! A contract types a file and says what happens to what is not as it should be: rows that break a rule, columns that
+//! are new or missing, too many bad rows at once. It is data, so that each engine applies the same one in its own fast
+//! way.
 
 use serde::Deserialize;
 
@@ -49,6 +50,75 @@ pub const STATES: [&str; 27] = [
     "RN", "RO", "RR", "RS", "SC", "SE", "SP", "TO",
 ];
 
+/// What happens to a row whose value breaks a rule of its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnViolation {
+    /// The row is kept without the value, and the loss is recorded. Only for columns that are not required.
+    Warn,
+    /// The row goes to quarantine.
+    #[default]
+    Quarantine,
+    /// The batch ends: nothing of the drop is taken.
+    Fail,
+}
+
+/// What happens when a file has other columns than its contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDrift {
+    /// It is recorded. A new column stays in the drop and is read by nobody; a missing one is NULL in every row.
+    #[default]
+    Warn,
+    /// The batch ends: nothing of the drop is taken.
+    Fail,
+}
+
+/// How a file's columns may differ from the contract. A missing required column always ends the batch.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// Columns that the contract does not know.
+    #[serde(default)]
+    pub new_column: OnDrift,
+    /// Columns that are missing and not required.
+    #[serde(default)]
+    pub missing_column: OnDrift,
+}
+
+/// How many rows of a file may be rejected. Beyond that the file is not dirty but another one (a column was retyped, a
+/// system exports nonsense), and taking the rest of it would do harm: the batch ends.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tolerance {
+    /// At most this share of a file's rows …
+    pub share: f64,
+    /// … unless they are no more than so many.
+    pub rows: u64,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { share: 0.5, rows: 20 }
+    }
+}
+
+impl Tolerance {
+    /// Whether so many bad ones among so many rows can be borne.
+    ///
+    /// ```
+    /// use entrega_model::contract::Tolerance;
+    /// let tolerance = Tolerance { share: 0.5, rows: 20 };
+    /// assert!(tolerance.bears(20, 20));
+    /// assert!(tolerance.bears(50, 100));
+    /// assert!(!tolerance.bears(51, 100));
+    /// ```
+    #[must_use]
+    pub fn bears(&self, bad: u64, rows: u64) -> bool {
+        bad <= self.rows || bad as f64 <= self.share * rows as f64
+    }
+}
+
 /// One column of a source file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,6 +146,9 @@ pub struct ContractColumn {
     /// A row out of range is dropped and counted under this name, instead of quarantined.
     #[serde(default)]
     pub drop_rule: Option<String>,
+    /// What happens to a row that breaks one of these rules.
+    #[serde(default)]
+    pub on_violation: OnViolation,
     /// What it means.
     #[serde(default)]
     pub doc: String,
@@ -120,6 +193,12 @@ pub struct Contract {
     /// How a row finds its order; none for orders and dimensions.
     #[serde(default)]
     pub parent: Option<Parent>,
+    /// How its columns may differ.
+    #[serde(default)]
+    pub drift: Drift,
+    /// How many of its rows may be bad.
+    #[serde(default)]
+    pub tolerance: Tolerance,
     /// The columns in the file's order.
     #[serde(rename = "column")]
     pub columns: Vec<ContractColumn>,
@@ -129,7 +208,8 @@ impl Contract {
     /// Reads a contract; `source` is the file's stem.
     ///
     /// # Errors
-    /// When the text is not a contract, or its key or parent names a column that it does not have.
+    /// When the text is not a contract, its key or parent names a column that it does not have, or a column that rows
+    /// cannot do without is only to be warned of.
     pub fn parse(source: &str, text: &str) -> Result<Self, ModelError> {
         let file = format!("landing/{source}.toml");
         let mut contract: Self = toml::from_str(text)
@@ -147,12 +227,87 @@ impl Contract {
                 ));
             }
         }
+        let warned = contract.columns.iter().find(|column| {
+            column.on_violation == OnViolation::Warn && (column.required || contract.names_rows(&column.name))
+        });
+        if let Some(column) = warned {
+            return Err(ModelError::file(
+                &file,
+                format!("column '{}' has on_violation = \"warn\", but rows need it", column.name),
+                "a warning keeps the row without the value; use quarantine or fail for keys and required columns",
+            ));
+        }
+        if !(0.0..=1.0).contains(&contract.tolerance.share) {
+            return Err(ModelError::file(
+                &file,
+                format!("tolerance.share is {}", contract.tolerance.share),
+                "it is a share of a file's rows, between 0 and 1",
+            ));
+        }
         Ok(contract)
+    }
+
+    /// Whether a column is part of the key, or names the order: what a row cannot be told by without.
+    #[must_use]
+    pub fn names_rows(&self, column: &str) -> bool {
+        self.key.iter().any(|key| key == column) || self.parent.as_ref().is_some_and(|parent| parent.column == column)
+    }
+
+    /// Whether rows that break this rule are dropped and counted, not quarantined.
+    #[must_use]
+    pub fn drops_by(&self, rule: &str) -> bool {
+        self.columns.iter().any(|column| column.drop_rule.as_deref() == Some(rule))
     }
 
     /// A column by name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ContractColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// The optional column of a change set that says that a row is gone: `true` (or `t`, `1`, `yes`, `y`, in any case).
+/// Such a row needs only its key, and its order's.
+pub const DELETED_COLUMN: &str = "_deleted";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THINGS: &str = r#"
+        file = "things.csv"
+        description = "Things."
+        kind = "changes"
+        key = ["thing"]
+        [[column]]
+        name = "thing"
+        type = "text"
+        required = true
+        [[column]]
+        name = "weight"
+        type = "integer"
+        on_violation = "warn"
+    "#;
+
+    #[test]
+    fn policies_have_defaults() {
+        let contract = Contract::parse("things", THINGS).unwrap();
+        assert_eq!(contract.drift.new_column, OnDrift::Warn);
+        assert_eq!(contract.columns[0].on_violation, OnViolation::Quarantine);
+        assert_eq!(contract.columns[1].on_violation, OnViolation::Warn);
+        assert_eq!(contract.tolerance.rows, 20);
+    }
+
+    #[test]
+    fn a_key_cannot_be_warned_of() {
+        let text = THINGS.replace("required = true", "on_violation = \"warn\"");
+        let message = Contract::parse("things", &text).unwrap_err().to_string();
+        assert!(message.contains("column 'thing' has on_violation"), "{message}");
+    }
+
+    #[test]
+    fn a_share_is_a_share() {
+        let message = Contract::parse("things", &format!("tolerance = {{ share = 3.0 }}\n{THINGS}")).unwrap_err();
+        assert!(message.to_string().contains("tolerance.share is 3"), "{message}");
     }
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use sqlparser::{ast::visit_relations, dialect::SparkSqlDialect, parser::Parser};
 
-use crate::{ModelError, tables::TableName};
+use crate::{ModelError, contract::Tolerance, tables::TableName};
 
 /// How a model's rows reach its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -55,8 +55,22 @@ pub enum Severity {
     /// The batch is not committed.
     #[default]
     Fail,
+    /// The rows for which it does not hold go to quarantine; only for tables right after landing.
+    Quarantine,
     /// It is recorded.
     Warn,
+}
+
+impl Severity {
+    /// Its name, as models spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Quarantine => "quarantine",
+            Self::Warn => "warn",
+        }
+    }
 }
 
 /// A condition on the rows about to be committed.
@@ -68,6 +82,9 @@ pub enum Check {
         /// Default fail.
         #[serde(default)]
         severity: Severity,
+        /// What may be borne; default nothing of a `fail`, everything of a `quarantine` or `warn`.
+        #[serde(default)]
+        tolerance: Option<Tolerance>,
     },
     /// The columns hold a value in every row.
     NotNull {
@@ -76,6 +93,9 @@ pub enum Check {
         /// Default fail.
         #[serde(default)]
         severity: Severity,
+        /// What may be borne; default nothing of a `fail`, everything of a `quarantine` or `warn`.
+        #[serde(default)]
+        tolerance: Option<Tolerance>,
     },
     /// The column holds only these values (or NULL).
     AcceptedValues {
@@ -86,6 +106,9 @@ pub enum Check {
         /// Default fail.
         #[serde(default)]
         severity: Severity,
+        /// What may be borne; default nothing of a `fail`, everything of a `quarantine` or `warn`.
+        #[serde(default)]
+        tolerance: Option<Tolerance>,
     },
     /// Every value (but NULL) is found in another table's column, `layer.table.column`.
     Relationship {
@@ -96,7 +119,34 @@ pub enum Check {
         /// Default fail.
         #[serde(default)]
         severity: Severity,
+        /// What may be borne; default nothing of a `fail`, everything of a `quarantine` or `warn`.
+        #[serde(default)]
+        tolerance: Option<Tolerance>,
     },
+}
+
+impl Check {
+    /// What happens when it does not hold.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Unique { severity, .. }
+            | Self::NotNull { severity, .. }
+            | Self::AcceptedValues { severity, .. }
+            | Self::Relationship { severity, .. } => *severity,
+        }
+    }
+
+    /// How many failures are borne. Beyond that the batch ends whatever the severity; up to it, a `fail` is only recorded.
+    #[must_use]
+    pub fn tolerance(&self) -> Option<Tolerance> {
+        match self {
+            Self::Unique { tolerance, .. }
+            | Self::NotNull { tolerance, .. }
+            | Self::AcceptedValues { tolerance, .. }
+            | Self::Relationship { tolerance, .. } => *tolerance,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,6 +247,14 @@ impl Model {
                 file,
                 format!("grain or partition names the column '{missing}', which it does not declare"),
                 format!("its columns are {}", names.join(", ")),
+            ));
+        }
+        let from_landing = self.source.is_some() && self.write == WriteMode::Upsert;
+        if !from_landing && self.checks.iter().any(|check| check.severity() == Severity::Quarantine) {
+            return Err(ModelError::file(
+                file,
+                "a check has severity = \"quarantine\", but its rows are computed, not delivered",
+                "only rows of a model with a source, written by upsert, can go to quarantine; use warn or fail here",
             ));
         }
         if let Some(right) = self.reads.iter().find(|read| read.layer > self.table.layer) {

@@ -1,7 +1,8 @@
 //! Keep-latest: of rows with the same key, the last one wins.
 //!
 //! Rows come in precedence order (drops by precedence, records in file order), so the last is the newest. What loses
-//! is counted: a *duplicate* said the same as the winner, a *superseded* row something else.
+//! is counted: a *duplicate* said the same as the winner, a *superseded* row something else. Rows that *contradict* the
+//! winner although they came in the same drop are handed over, since somebody should know.
 
 use std::collections::HashMap;
 
@@ -23,8 +24,9 @@ pub struct Latest {
     pub duplicates: HashMap<String, u64>,
     /// Rows by drop that a different, newer row replaced.
     pub superseded: HashMap<String, u64>,
-    /// Rows of the same drop that contradict each other (worth a warning).
-    pub conflicts: u64,
+    /// Rows that contradict a later one of their own drop, which therefore was at odds with itself. They are counted
+    /// nowhere else.
+    pub contradicting: RecordBatch,
 }
 
 /// Keeps the last row of each key.
@@ -41,8 +43,12 @@ pub fn keep_latest(rows: &RecordBatch, key: &[String]) -> Result<Latest, ArrowEr
             losers.push((earlier, key.data()));
         }
     }
-    let mut latest =
-        Latest { rows: rows.clone(), duplicates: HashMap::new(), superseded: HashMap::new(), conflicts: 0 };
+    let mut latest = Latest {
+        rows: rows.clone(),
+        duplicates: HashMap::new(),
+        superseded: HashMap::new(),
+        contradicting: rows.slice(0, 0),
+    };
     if losers.is_empty() {
         return Ok(latest);
     }
@@ -56,12 +62,16 @@ pub fn keep_latest(rows: &RecordBatch, key: &[String]) -> Result<Latest, ArrowEr
     let (lost, won) = (take_record_batch(rows, &lost)?, take_record_batch(rows, &won)?);
     let same = same_content(&lost, &won)?;
     if let (Some(lost_drop), Some(won_drop)) = (lost.column_by_name(DROP_COLUMN), won.column_by_name(DROP_COLUMN)) {
-        for row in 0..lost.num_rows() {
+        let mut contradicts = vec![false; lost.num_rows()];
+        for (row, contradicts) in contradicts.iter_mut().enumerate() {
             let drop = dictionary_value(lost_drop, row);
-            let counts = if same.value(row) { &mut latest.duplicates } else { &mut latest.superseded };
-            *counts.entry(drop.to_owned()).or_default() += 1;
-            latest.conflicts += u64::from(!same.value(row) && drop == dictionary_value(won_drop, row));
+            *contradicts = !same.value(row) && drop == dictionary_value(won_drop, row);
+            if !*contradicts {
+                let counts = if same.value(row) { &mut latest.duplicates } else { &mut latest.superseded };
+                *counts.entry(drop.to_owned()).or_default() += 1;
+            }
         }
+        latest.contradicting = filter_record_batch(&lost, &contradicts.into())?;
     }
     latest.rows = filter_record_batch(rows, &BooleanArray::from(keep))?;
     Ok(latest)
@@ -116,7 +126,7 @@ mod tests {
         assert_eq!(latest.rows.num_rows(), 2);
         assert_eq!(latest.duplicates, HashMap::from([("a".to_owned(), 1)]));
         assert_eq!(latest.superseded, HashMap::from([("a".to_owned(), 2)]));
-        assert_eq!(latest.conflicts, 0);
+        assert_eq!(latest.contradicting.num_rows(), 0);
     }
 
     proptest! {
@@ -124,7 +134,8 @@ mod tests {
         fn nothing_is_lost(pairs in proptest::collection::vec((0u8..5, 0i32..3), 1..40)) {
             let latest = keep_latest(&rows("a", &pairs), &["key".to_owned()]).unwrap();
             let counted = |counts: &HashMap<String, u64>| counts.values().sum::<u64>();
-            let total = latest.rows.num_rows() as u64 + counted(&latest.duplicates) + counted(&latest.superseded);
+            let lost = counted(&latest.duplicates) + counted(&latest.superseded);
+            let total = (latest.rows.num_rows() + latest.contradicting.num_rows()) as u64 + lost;
             prop_assert_eq!(total, pairs.len() as u64);
         }
     }

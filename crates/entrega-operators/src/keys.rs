@@ -42,6 +42,19 @@ const DIGIT: [u8; 256] = {
     table
 };
 
+/// The 32 lower-case hex digits of an id.
+///
+/// ```
+/// use entrega_operators::keys::{hex, id};
+/// let text = "000102030405060708090a0b0c0d0e0f";
+/// assert_eq!(hex(&id(text).unwrap()), text);
+/// ```
+#[must_use]
+pub fn hex(id: &Id) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    id.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// The ids of a column of text; rows that hold no id give `None`.
 pub fn ids(column: &StringArray) -> impl Iterator<Item = Option<Id>> {
     column.iter().map(|text| text.and_then(id))

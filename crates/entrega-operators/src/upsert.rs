@@ -72,8 +72,23 @@ pub struct Upserted {
     pub old: Vec<RecordBatch>,
 }
 
-/// Rows to be removed from a month: of these orders (they moved to another month).
+/// Ids of orders that moved to another month.
 pub type MovedOrders = HashSet<Id>;
+
+/// Says which of some stored rows leave, whatever comes in; `None` if all stay.
+pub type Leaving<'a> = &'a (dyn Fn(&RecordBatch) -> Result<Option<BooleanArray>, ArrowError> + Sync);
+
+/// Which of some stored rows belong to orders that moved to another month.
+///
+/// # Errors
+/// When the rows name neither an order nor a customer.
+pub fn moved_rows(rows: &RecordBatch, moved: &MovedOrders) -> Result<Option<BooleanArray>, ArrowError> {
+    if moved.is_empty() {
+        return Ok(None);
+    }
+    let parents = text(rows, "order_id").or_else(|_| text(rows, "customer_id"))?;
+    Ok(Some(ids(parents).map(|parent| Some(parent.is_some_and(|parent| moved.contains(&parent)))).collect()))
+}
 
 /// Upserts rows (the table's columns, one row for each key, all of `month`) into one month of a table, or into an
 /// unpartitioned table when `month` is `None`.
@@ -86,7 +101,7 @@ pub async fn upsert(
     month: Option<NaiveDate>,
     incoming: RecordBatch,
     grain: &[String],
-    moved: &MovedOrders,
+    leaving: Leaving<'_>,
 ) -> Result<Upserted> {
     let rows_error = || OperatorError::rows(table.name());
     let mut done = Upserted::default();
@@ -98,7 +113,7 @@ pub async fn upsert(
         let existing = lake.read(table, &[file], None).await?;
         let schema = table.definition.schema()?;
         let existing = concat_batches(&schema, &existing).map_err(rows_error())?;
-        match pending.meet(&existing, grain, moved, &mut done).map_err(rows_error())? {
+        match pending.meet(&existing, grain, leaving, &mut done).map_err(rows_error())? {
             None => kept_files.push((file, existing)),
             Some(rest) => {
                 done.rewrite.remove(file);
@@ -162,7 +177,7 @@ impl Incoming {
         &mut self,
         existing: &RecordBatch,
         grain: &[String],
-        moved: &MovedOrders,
+        leaving: Leaving<'_>,
         done: &mut Upserted,
     ) -> Result<Option<RecordBatch>, ArrowError> {
         let keys = key_rows(existing, grain)?;
@@ -178,14 +193,11 @@ impl Incoming {
         let mut stay = vec![true; existing.num_rows()];
         let mut touched = false;
         let mut gone: Vec<u32> = Vec::new();
-        if !moved.is_empty() {
-            for (row, order) in ids(text(existing, "order_id").or_else(|_| text(existing, "customer_id"))?).enumerate()
-            {
-                if order.is_some_and(|order| moved.contains(&order)) {
-                    stay[row] = false;
-                    touched = true;
-                    gone.push(u32::try_from(row).unwrap_or(u32::MAX));
-                }
+        if let Some(leaves) = leaving(existing)? {
+            for (row, stay) in stay.iter_mut().enumerate().filter(|(row, _)| leaves.value(*row)) {
+                *stay = false;
+                touched = true;
+                gone.push(u32::try_from(row).unwrap_or(u32::MAX));
             }
         }
         let (there, here) = (UInt32Array::from(pairs.0), UInt32Array::from(pairs.1));
@@ -194,12 +206,13 @@ impl Incoming {
         for pair in 0..there.len() {
             let fate = fate(&old, &new, pair, same.value(pair));
             self.fate[here.value(pair) as usize] = fate;
-            if matches!(fate, Fate::Updated | Fate::Confirmed) {
-                stay[there.value(pair) as usize] = false;
-                touched = true;
-            }
-            if fate == Fate::Updated {
+            let stayed = &mut stay[there.value(pair) as usize];
+            if fate == Fate::Updated && *stayed {
                 gone.push(there.value(pair));
+            }
+            if matches!(fate, Fate::Updated | Fate::Confirmed) {
+                *stayed = false;
+                touched = true;
             }
         }
         if !gone.is_empty() {
@@ -286,7 +299,7 @@ mod tests {
         for (drop, pairs) in
             [("2", vec![("a", 2), ("b", 2)]), ("1", vec![("a", 1), ("c", 1)]), ("3", vec![("b", 2), ("c", 3)])]
         {
-            let done = upsert(&lake, &table, None, rows(drop, &pairs), &grain, &HashSet::new()).await.unwrap();
+            let done = upsert(&lake, &table, None, rows(drop, &pairs), &grain, &|_| Ok(None)).await.unwrap();
             table = lake.commit(table, done.rewrite, &note).await.unwrap();
         }
         let all = lake.read_all(&table, None).await.unwrap();

@@ -3,7 +3,7 @@
 use entrega_lake::Lake;
 use entrega_model::{
     contract::Contract,
-    drops::{MANIFEST_FILE, MANIFEST_VERSION, Manifest},
+    drops::{Content, MANIFEST_FILE, MANIFEST_VERSION, Manifest},
 };
 
 use crate::{OperatorError, Result, load::FileToLoad};
@@ -66,13 +66,17 @@ pub async fn validate(lake: &Lake, folder: &str, modified: i64, contracts: &[Con
         ));
     }
     for contract in contracts {
-        if let Some(entry) = manifest.files.get(&contract.file).filter(|entry| entry.content != contract.kind) {
+        let Some(entry) = manifest.files.get(&contract.file) else { continue };
+        if contract.kind == Content::Snapshot && entry.content == Content::Changes {
             return Err(fault(
-                format!(
-                    "it says that {} holds {:?}, but by its contract the file holds {:?}",
-                    contract.file, entry.content, contract.kind
-                ),
-                "a snapshot replaces its table, a change set adds to it: deliver what the contract says, or mend the contract",
+                format!("it says that {} holds changes, but by its contract each delivery is the whole", contract.file),
+                "deliver the whole and say \"snapshot\", or mend the contract",
+            ));
+        }
+        if contract.kind == Content::Changes && entry.content == Content::Snapshot && entry.rows == 0 {
+            return Err(fault(
+                format!("it says that {} is a whole snapshot without any row", contract.file),
+                "that would delete everything: deliver the rows, or say \"changes\"",
             ));
         }
     }

@@ -189,6 +189,32 @@ pub enum SourceError {
         to: NaiveDate,
     },
 
+    /// The lake's drops are from a shop that was simulated with other options.
+    #[error(
+        "the lake holds another simulated shop\n  it has   {found}\n  asked is {wanted}\nhint: simulate into an empty lake; to go on with the shop that is there, use --follow"
+    )]
+    OtherShop {
+        /// The options of the shop that is there.
+        found: String,
+        /// The options of the shop that was asked for.
+        wanted: String,
+    },
+
+    /// Nothing to follow.
+    #[error(
+        "the lake holds no simulated shop that could be followed: it has no _simulated.json\nhint: begin one with `entrega simulate` without --follow; drops of a replay cannot be followed"
+    )]
+    NoSimulatedShop,
+
+    /// What the shop was simulated with cannot be read.
+    #[error(
+        "_simulated.json cannot be understood ({problem})\nhint: simulate again with the options that the shop was simulated with, after removing this file"
+    )]
+    DamagedNote {
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// The simulated shop's parameters make no sense.
     #[error("the simulated shop cannot be made: {problem}\nhint: this is a fault of entrega; please report it")]
     Parameters {

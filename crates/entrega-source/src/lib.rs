@@ -11,7 +11,8 @@
 //!                                                 ──one_drop─▶ dt=2018-10-29/ all nine _manifest.json
 //! ```
 //!
-//! [`simulate`](simulate()) makes the same kind of drops for a shop that never was, fitted to the real one.
+//! [`simulate`](simulate()) makes the same kind of drops for a shop that never was, fitted to the real one, and
+//! [`follow`](follow()) goes on with it, drop by drop.
 //!
 //! Three rules hold for a replay, and the tests prove them:
 //!
@@ -39,6 +40,9 @@ pub use one_drop::{OneDropOptions, one_drop};
 pub use order_system::OrderSystem;
 pub use records::RawTable;
 pub use replay::{ReplayOptions, replay};
-pub use simulate::{Mess, SimulateOptions, simulate};
+pub use simulate::{
+    Destroyed, Expected, FAULTS, FaultKind, FollowOptions, INJECTED_FILE, Injected, Injection, Mess, Remembered,
+    SIMULATED_FILE, SimulateOptions, follow, simulate,
+};
 pub use tables::SourceTable;
 pub use writer::{Clock, DeliverySummary, DropReport, Outcome, Progress, five_minutes_after};

@@ -215,7 +215,7 @@ fn without_line_end(record: &[u8]) -> &[u8] {
 }
 
 /// The spans of all records, header included, blank lines left out; and whether the last one ends inside quotes.
-fn record_spans(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
+pub(crate) fn record_spans(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
     let mut spans = Vec::with_capacity(bytes.len() / 64);
     let mut start = 0;
     let mut from = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use entrega_model::drops::{Cadence, Content, FileEntry, Interval, MANIFEST_VERSION, Manifest};
 use sha2::{Digest as _, Sha256};
 
@@ -37,15 +37,42 @@ pub(crate) enum Rows<'a> {
 }
 
 /// A drop whose files are ready to be written.
+#[derive(Debug, Clone)]
 pub(crate) struct FilledDrop {
     pub interval: Interval,
     pub cadence: Cadence,
     pub files: Vec<DropFile>,
+    /// A folder inside the interval's own, for what is delivered beside it; empty for the drop itself.
+    pub place: &'static str,
+    /// How much later than usual it was produced.
+    pub delay: TimeDelta,
+    pub state: ManifestState,
+}
+
+/// What becomes of a drop's manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ManifestState {
+    Whole,
+    /// Only its first half is written.
+    Torn,
+    /// It is never written: an upload that was given up.
+    Missing,
 }
 
 impl FilledDrop {
-    pub fn folder(&self) -> String {
+    /// An ordinary drop.
+    pub fn new(interval: Interval, cadence: Cadence, files: Vec<DropFile>) -> Self {
+        Self { interval, cadence, files, place: "", delay: TimeDelta::zero(), state: ManifestState::Whole }
+    }
+
+    /// The folder of the interval.
+    pub fn main_folder(&self) -> String {
         self.interval.folder(self.cadence)
+    }
+
+    pub fn folder(&self) -> String {
+        let main = self.main_folder();
+        if self.place.is_empty() { main } else { format!("{main}/{}", self.place) }
     }
 
     pub fn manifest(&self, clock: &Clock, producer: &str) -> Manifest {
@@ -54,7 +81,7 @@ impl FilledDrop {
             version: MANIFEST_VERSION,
             interval: self.interval,
             cadence: self.cadence,
-            produced_at: clock(self.interval),
+            produced_at: clock(self.interval) + self.delay,
             producer: producer.to_owned(),
             files,
         }
@@ -62,6 +89,7 @@ impl FilledDrop {
 }
 
 /// One file of a drop, ready to be written.
+#[derive(Debug, Clone)]
 pub(crate) struct DropFile {
     pub name: &'static str,
     pub bytes: Bytes,
@@ -74,7 +102,7 @@ impl PlannedDrop<'_> {
     }
 
     pub(crate) fn fill(&self, system: &OrderSystem) -> FilledDrop {
-        FilledDrop { interval: self.interval, cadence: self.cadence, files: self.files(system) }
+        FilledDrop::new(self.interval, self.cadence, self.files(system))
     }
 
     fn files(&self, system: &OrderSystem) -> Vec<DropFile> {
@@ -116,7 +144,7 @@ fn state_file(system: &OrderSystem, table: SourceTable, end: NaiveDateTime) -> D
 
 fn whole_file(system: &OrderSystem, table: SourceTable) -> DropFile {
     let raw = system.table(table);
-    drop_file(table, raw.bytes().clone(), raw.len())
+    drop_file(table, raw.bytes().clone(), raw.len() as u64)
 }
 
 fn rows_file(
@@ -139,7 +167,7 @@ fn rows_file(
         }
         end_line(&mut bytes, raw.line_end());
     }
-    drop_file(table, bytes.into(), count)
+    drop_file(table, bytes.into(), count as u64)
 }
 
 /// The order's record with its future left out: unknown events blank, the status as far as it had come.
@@ -176,13 +204,13 @@ fn end_line(bytes: &mut Vec<u8>, line_end: &[u8]) {
 }
 
 /// A file and what the manifest says of it.
-pub(crate) fn drop_file(table: SourceTable, bytes: Bytes, rows: usize) -> DropFile {
+pub(crate) fn drop_file(table: SourceTable, bytes: Bytes, rows: u64) -> DropFile {
     let sha256 = Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
         }
         text
     });
-    let entry = FileEntry { rows: rows as u64, bytes: bytes.len() as u64, sha256, content: table.content() };
+    let entry = FileEntry { rows, bytes: bytes.len() as u64, sha256, content: table.content() };
     DropFile { name: table.file(), bytes, entry }
 }

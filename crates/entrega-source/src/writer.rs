@@ -10,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 
 use crate::{
     OrderSystem, SourceError,
-    render::{FilledDrop, PlannedDrop},
+    render::{FilledDrop, ManifestState, PlannedDrop},
 };
 
 /// Drops written at the same time. Enough to hide a store's latency, few enough to keep memory small.
@@ -161,8 +161,16 @@ impl DropWriter {
             .map_err(failed)
     }
 
-    /// Writes a drop, or compares it with the one that is there.
+    /// Writes a drop, or compares it with the one that is there. An upload that was given up is written before the
+    /// drop of its interval, and left alone once that is there.
     pub(crate) async fn deliver(&self, drop: FilledDrop, there: &HashSet<Path>) -> Result<DropReport, SourceError> {
+        if drop.state == ManifestState::Missing {
+            if there.contains(&self.path(&drop.main_folder(), MANIFEST_FILE)) {
+                return Ok(report(&drop, Outcome::Unchanged));
+            }
+            self.put_files(&drop).await?;
+            return Ok(report(&drop, Outcome::Written));
+        }
         if there.contains(&self.path(&drop.folder(), MANIFEST_FILE)) {
             self.compare(drop).await
         } else {
@@ -177,8 +185,15 @@ impl DropWriter {
         let text = self.store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let wanted = drop.manifest(&self.clock, self.producer);
         let differ = |reason: String| SourceError::OtherDrop { folder: folder.clone(), reason };
-        let there: Manifest = serde_json::from_slice(&text)
-            .map_err(|error| differ(format!("{MANIFEST_FILE} cannot be understood: {error}")))?;
+        let there: Result<Manifest, _> = serde_json::from_slice(&text);
+        if drop.state == ManifestState::Torn {
+            // Its text holds who made it and when, which another version or clock says otherwise.
+            return match there {
+                Ok(_) => Err(differ(format!("{MANIFEST_FILE} is whole, not torn"))),
+                Err(_) => Ok(report(&drop, Outcome::Unchanged)),
+            };
+        }
+        let there = there.map_err(|error| differ(format!("{MANIFEST_FILE} cannot be understood: {error}")))?;
         if there.interval != wanted.interval || there.cadence != wanted.cadence {
             let (interval, cadence) = (there.interval, there.cadence);
             return Err(differ(format!(
@@ -197,22 +212,42 @@ impl DropWriter {
     async fn write(&self, drop: FilledDrop) -> Result<DropReport, SourceError> {
         let folder = drop.folder();
         let manifest = drop.manifest(&self.clock, self.producer);
-        let json = manifest.to_json().map_err(|source| SourceError::Manifest { folder: folder.clone(), source })?;
-        for file in &drop.files {
-            self.put(&folder, file.name, file.bytes.clone()).await?;
+        let mut json = manifest.to_json().map_err(|source| SourceError::Manifest { folder: folder.clone(), source })?;
+        if drop.state == ManifestState::Torn {
+            json.truncate(json.len() / 2);
         }
+        self.put_files(&drop).await?;
         self.put(&folder, MANIFEST_FILE, json.into()).await?;
         Ok(report(&drop, Outcome::Written))
     }
 
-    async fn put(&self, folder: &str, name: &str, bytes: Bytes) -> Result<(), SourceError> {
+    async fn put_files(&self, drop: &FilledDrop) -> Result<(), SourceError> {
+        let folder = drop.folder();
+        for file in &drop.files {
+            self.put(&folder, file.name, file.bytes.clone()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn put(&self, folder: &str, name: &str, bytes: Bytes) -> Result<(), SourceError> {
         let path = self.path(folder, name);
         let result = self.store.put(&path, PutPayload::from_bytes(bytes)).await;
         result.map_err(|source| SourceError::Store { path: path.to_string(), action: "write", source })?;
         Ok(())
     }
 
-    fn path(&self, folder: &str, name: &str) -> Path {
+    /// A file of the lake's own folder, if it is there.
+    pub(crate) async fn get(&self, name: &str) -> Result<Option<Bytes>, SourceError> {
+        let path = self.path("", name);
+        let failed = |source| SourceError::Store { path: path.to_string(), action: "read", source };
+        match self.store.get(&path).await {
+            Ok(found) => found.bytes().await.map(Some).map_err(failed),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    pub(crate) fn path(&self, folder: &str, name: &str) -> Path {
         self.prefix.parts().chain(Path::from(folder).parts()).chain([name.into()]).collect()
     }
 }

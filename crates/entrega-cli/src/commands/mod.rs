@@ -1,6 +1,8 @@
 //! One verb, one file.
 
+pub mod backfill;
 pub mod op;
+pub mod quarantine;
 pub mod replay;
 pub mod report;
 pub mod run;

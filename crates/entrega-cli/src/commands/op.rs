@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use entrega_flow::operators::{Arguments, OPERATORS, operator};
+use entrega_flow::operators::{Arguments, OPERATORS, Operator, operator};
 
 use crate::{
     arguments::Op,
@@ -11,6 +11,9 @@ use crate::{
     progress::Bars,
     settings::Settings,
 };
+
+/// The argument of operators that takes files as they are given.
+const FILES: &str = "files?";
 
 /// Runs the verb.
 pub async fn run(settings: &Settings, arguments: Op) -> anyhow::Result<()> {
@@ -23,16 +26,39 @@ pub async fn run(settings: &Settings, arguments: Op) -> anyhow::Result<()> {
         return Ok(());
     }
     let operator = operator(&arguments.name)?;
-    let mut named = Arguments::new();
-    for argument in &arguments.arguments {
-        let Some((name, value)) = argument.split_once('=') else {
-            bail!("'{argument}' is not name=value\nhint: for example {}", operator.example)
-        };
-        named.insert(name.to_owned(), value.to_owned());
-    }
+    let named = named(operator, arguments.arguments)?;
     let mut context = settings.context().await?;
     context.progress = Arc::new(Bars::default());
     let result = operator.run(&context, &named).await?;
     say(&serde_json::to_string_pretty(&result)?);
     Ok(())
+}
+
+/// Arguments as an operator takes them: `name=value`, `--name value`, and files as they are given.
+fn named(operator: &Operator, arguments: Vec<String>) -> anyhow::Result<Arguments> {
+    let mut named = Arguments::new();
+    let mut words = arguments.into_iter();
+    while let Some(word) = words.next() {
+        let flag = word.strip_prefix("--");
+        match (flag, flag.unwrap_or(&word).split_once('=')) {
+            (Some("lake" | "models"), _) => {
+                bail!("write {word} before the operator's own arguments\nhint: for example {}", operator.example)
+            }
+            (_, Some((name, value))) => {
+                named.insert(name.replace('-', "_"), value.to_owned());
+            }
+            (Some(name), None) => {
+                let Some(value) = words.next() else {
+                    bail!("--{name} has no value\nhint: for example {}", operator.example)
+                };
+                named.insert(name.replace('-', "_"), value);
+            }
+            (None, None) if operator.arguments.iter().any(|(name, _)| *name == FILES) => {
+                let files = named.entry(FILES.trim_end_matches('?').to_owned()).or_default();
+                *files = format!("{files}{word}\n");
+            }
+            (None, None) => bail!("'{word}' is not name=value\nhint: for example {}", operator.example),
+        }
+    }
+    Ok(named)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use entrega_flow::{
-    Context,
-    ingest::{self, IngestReport, Selection},
+    Context, FlowError,
+    ingest::{self, Batches, Held, IngestReport, Selection},
     ledger::Ledger,
     plan::{Plan, plan},
     runs,
@@ -21,12 +21,45 @@ use crate::{
 
 /// What a run did.
 #[derive(Debug, Default, Serialize)]
-struct Done {
-    ingests: Vec<IngestReport>,
-    summaries: Vec<SummaryReport>,
+pub struct Done {
+    /// Ingested batches.
+    pub ingests: Vec<IngestReport>,
+    /// Summaries.
+    pub summaries: Vec<SummaryReport>,
+    /// Drops that were left aside.
+    #[serde(serialize_with = "folders")]
+    pub held: Vec<Held>,
+}
+
+fn folders<S: serde::Serializer>(held: &[Held], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(held.iter().map(|(folder, error)| (folder, error.to_string())))
 }
 
 impl Done {
+    /// Says on standard error what is worth knowing.
+    pub fn warn(&self) {
+        for warning in self.ingests.iter().flat_map(|report| &report.warnings) {
+            complain(&format!("warning: {warning}"));
+        }
+    }
+
+    /// An error if drops were left aside.
+    pub fn all_taken(self) -> anyhow::Result<()> {
+        let names: Vec<String> = self.held.iter().map(|(folder, _)| folder.clone()).collect();
+        match self.held.into_iter().next() {
+            None => Ok(()),
+            Some((_, first)) => Err(anyhow::Error::from(FlowError::from(first)).context(format!(
+                "{} left aside, all others are taken: {}",
+                if names.len() == 1 {
+                    "one damaged drop was".to_owned()
+                } else {
+                    format!("{} damaged drops were", names.len())
+                },
+                names.join(", ")
+            ))),
+        }
+    }
+
     fn batches(&self) -> Vec<String> {
         let ingests = self.ingests.iter().map(|report| report.batch_id.clone());
         ingests.chain(self.summaries.iter().map(|report| report.batch_id.clone())).collect()
@@ -52,7 +85,13 @@ pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
     }
     let started_at = context.now();
     let mut done = Done::default();
-    let result = jobs(&context, &arguments, &selection, &mut done).await;
+    let jobs = Jobs {
+        job: arguments.job,
+        selection: &selection,
+        one_by_one: arguments.one_by_one,
+        hold_damaged: arguments.hold_damaged,
+    };
+    let result = run_jobs(&context, jobs, &mut done).await;
     context.progress = Arc::new(entrega_flow::Silent);
     let error = result.as_ref().err().map(crate::failure::render);
     if error.is_some() || !done.batches().is_empty() {
@@ -63,56 +102,70 @@ pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
     }
     result?;
     say(&if arguments.json { serde_json::to_string_pretty(&done)? } else { tell(&done) });
-    for warning in done.ingests.iter().flat_map(|report| &report.warnings) {
-        complain(&format!("warning: {warning}"));
-    }
-    Ok(())
+    done.warn();
+    done.all_taken()
 }
 
-async fn jobs(context: &Context, arguments: &Run, selection: &Selection, done: &mut Done) -> anyhow::Result<()> {
-    if arguments.job != Job::Summary {
+/// What a run is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Jobs<'a> {
+    /// The job.
+    pub job: Job,
+    /// Which drops.
+    pub selection: &'a Selection,
+    /// One batch for each of them.
+    pub one_by_one: bool,
+    /// Leave damaged ones aside.
+    pub hold_damaged: bool,
+}
+
+/// Does it.
+pub async fn run_jobs(context: &Context, jobs: Jobs<'_>, done: &mut Done) -> anyhow::Result<()> {
+    let selection = jobs.selection;
+    if jobs.job != Job::Summary {
         let ledger = Ledger::open(&context.lake, None).await?;
-        let plan = ingest::plan(context, &ledger, selection).await?;
-        if arguments.one_by_one && !plan.rebuild {
-            // In the order of the request: late drops may be taken in any order.
-            let mut drops = plan.drops;
-            if let Selection::Folders(wanted) = selection {
-                drops.sort_by_key(|drop| {
-                    wanted.iter().position(|folder| drop.folder.ends_with(folder.trim_matches('/')))
-                });
-            }
-            // A changed model is dealt with once, by the first batch, even if no drop waits.
-            let mut stale = plan.stale;
-            let mut batches: Vec<Vec<_>> = drops.into_iter().map(|drop| vec![drop]).collect();
-            if batches.is_empty() {
-                batches.push(Vec::new());
-            }
-            for drops in batches {
-                let ledger = Ledger::open(&context.lake, None).await?;
-                let plan = ingest::IngestPlan { drops, stale: std::mem::take(&mut stale), rebuild: false };
-                done.ingests.extend(ingest::ingest(context, ledger, plan).await?.map(|(_, report)| report));
-                if arguments.job == Job::All {
-                    summary(context, done).await?;
-                }
-            }
+        let mut plan = if jobs.hold_damaged {
+            let (plan, held) = ingest::plan_around(context, &ledger, selection).await?;
+            done.held = held;
+            plan
         } else {
-            done.ingests.extend(ingest::ingest(context, ledger, plan).await?.map(|(_, report)| report));
+            ingest::plan(context, &ledger, selection).await?
+        };
+        // In the order of the request: late drops may be taken in any order.
+        if let (true, Selection::Folders(wanted)) = (jobs.one_by_one, selection) {
+            plan.drops
+                .sort_by_key(|drop| wanted.iter().position(|folder| drop.folder.ends_with(folder.trim_matches('/'))));
+        }
+        let batches = if jobs.one_by_one { Batches::OneByOne } else { Batches::default() };
+        for plan in plan.batches(batches) {
+            let taken = if jobs.hold_damaged {
+                ingest::ingest_around(context, plan, &mut done.held).await?
+            } else {
+                let ledger = Ledger::open(&context.lake, None).await?;
+                Box::pin(ingest::ingest(context, ledger, plan)).await?
+            };
+            done.ingests.extend(taken.map(|(_, report)| report));
+            if jobs.one_by_one && jobs.job == Job::All {
+                summary(context, done).await?;
+            }
         }
     }
-    if arguments.job != Job::Ingest {
+    if jobs.job != Job::Ingest {
         summary(context, done).await?;
     }
     Ok(())
 }
 
-async fn summary(context: &Context, done: &mut Done) -> anyhow::Result<()> {
+/// Brings the daily tables up to date.
+pub async fn summary(context: &Context, done: &mut Done) -> anyhow::Result<()> {
     let ledger = Ledger::open(&context.lake, None).await?;
     let plan = summarise::plan(context, &ledger)?;
     done.summaries.extend(summarise::summarise(context, ledger, plan).await?.map(|(_, report)| report));
     Ok(())
 }
 
-fn tell(done: &Done) -> String {
+/// What was done, for people.
+pub fn tell(done: &Done) -> String {
     let mut lines = Vec::new();
     for report in &done.ingests {
         let rows = &report.rows;
@@ -125,8 +178,9 @@ fn tell(done: &Done) -> String {
             if report.rebuilt { ", everything rebuilt because a model changed" } else { "" }
         ));
         lines.push(format!(
-            "  {} inserted, {} updated, {} unchanged, {} superseded, {} duplicate, {} quarantined, {} waiting, {} dropped by rule",
-            rows.inserted, rows.updated, rows.unchanged, rows.superseded, rows.duplicate, rows.quarantined, rows.waiting, rows.dropped
+            "  {} inserted, {} updated, {} unchanged, {} superseded, {} duplicate, {} quarantined, {} waiting, {} dropped by rule{}",
+            rows.inserted, rows.updated, rows.unchanged, rows.superseded, rows.duplicate, rows.quarantined, rows.waiting, rows.dropped,
+            if rows.deleted > 0 { format!(", {} deletions", rows.deleted) } else { String::new() }
         ));
     }
     for report in &done.summaries {

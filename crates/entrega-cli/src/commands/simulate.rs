@@ -1,16 +1,20 @@
-//! `entrega simulate`: the drops of a shop that never was, or how it compares with the real one.
+//! `entrega simulate`: the drops of a shop that never was, all at once or as time passes, or how it compares with the real
+//! one.
 
 mod compare;
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
 use entrega_lake::Lake;
-use entrega_source::{DeliverySummary, Mess, SimulateOptions, simulate};
+use entrega_model::drops::Interval;
+use entrega_source::{DeliverySummary, FollowOptions, SimulateOptions, follow, simulate};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    arguments::{MessArgument, Simulate},
+    arguments::Simulate,
     commands::replay::say_what_was_delivered,
-    progress::bar,
+    output::{is_watched, say},
+    progress::{bar, spinner},
     settings::Settings,
 };
 
@@ -21,6 +25,9 @@ const USUAL_ORDERS: u64 = 100_000;
 pub async fn run(settings: &Settings, arguments: Simulate) -> anyhow::Result<()> {
     if let Some(source) = arguments.compare.clone() {
         return Box::pin(compare::run(settings, arguments, source)).await;
+    }
+    if arguments.follow {
+        return go_on(settings, arguments).await;
     }
     let lake = Lake::open_or_create(settings.lake()?).await?;
     let _lease = lake.lease()?;
@@ -38,10 +45,7 @@ fn options(arguments: &Simulate, orders: u64) -> anyhow::Result<SimulateOptions>
         to: arguments.to,
         cadence: arguments.cadence.into(),
         seed: arguments.seed,
-        mess: match arguments.mess {
-            MessArgument::None => Mess::None,
-            MessArgument::Real => Mess::Real,
-        },
+        mess: arguments.mess.into(),
         ..SimulateOptions::default()
     };
     if let Some(jobs) = arguments.jobs {
@@ -61,4 +65,50 @@ async fn deliver(lake: &Lake, options: SimulateOptions, what: &str) -> anyhow::R
     .await?;
     drops.finish_and_clear();
     Ok(summary)
+}
+
+/// Follows the shop. No lease is taken: drops are only added, the manifest last, so that a run may work beside it.
+async fn go_on(settings: &Settings, arguments: Simulate) -> anyhow::Result<()> {
+    let lake = Lake::open(settings.lake()?).await?;
+    let mut options = FollowOptions { intervals: arguments.intervals, ..FollowOptions::default() };
+    if let Some(jobs) = arguments.jobs {
+        options.jobs = usize::try_from(jobs)?;
+    }
+    let last = spinner("drawing again what was told");
+    let (store, prefix) = (Arc::clone(lake.store()), lake.prefix().clone());
+    let summary = follow(store, prefix, options, clock(arguments.speed), interrupted(), |drop| {
+        let told = format!("{}: {} rows in {} files", drop.folder, drop.rows, drop.files);
+        if is_watched() {
+            last.set_message(told);
+        } else {
+            say(&told);
+        }
+    })
+    .await?;
+    last.finish_and_clear();
+    if summary.drops == 0 {
+        say(&format!("no drop was due; the next one begins at {}", summary.span.start));
+    } else {
+        say_what_was_delivered(&summary);
+    }
+    Ok(())
+}
+
+/// Waits until an interval's drop is due: the first one at once, then one for each interval at this speed. What is
+/// overdue, because the computer slept, comes without waiting.
+fn clock(speed: f64) -> impl AsyncFnMut(Interval) {
+    let mut last: Option<Instant> = None;
+    async move |interval: Interval| {
+        let length = (interval.end - interval.start).to_std().unwrap_or_default().div_f64(speed);
+        let due = last.map_or_else(Instant::now, |last| last + length);
+        last = Some(due);
+        sleep_until(due).await;
+    }
+}
+
+/// Ends at Ctrl-C; never, where that cannot be heard.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        pending::<()>().await;
+    }
 }

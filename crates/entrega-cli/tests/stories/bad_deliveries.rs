@@ -135,7 +135,7 @@ fn a_file_that_no_contract_describes() {
 #[test]
 fn a_column_with_another_name() {
     let here = Untouched::new();
-    let header = "order_id,payment_sequential,payment_kind,payment_installments,payment_value";
+    let header = "order_id,payment_number,payment_type,payment_installments,payment_value";
     good().with_header("order_payments", header, &[payment(101, "60.00")]).deliver(&here.lake);
     here.refuses("a_column_with_another_name");
 }
@@ -143,9 +143,9 @@ fn a_column_with_another_name() {
 #[test]
 fn a_column_that_is_missing() {
     let here = Untouched::new();
-    let header = "order_id,payment_sequential,payment_type,payment_installments";
-    let row = payment(101, "60.00").rsplit_once(',').unwrap().0.to_owned();
-    good().with_header("order_payments", header, &[row]).deliver(&here.lake);
+    let header = "order_id,order_item_id,product_id,seller_id,shipping_limit_date,price";
+    let row = item(101, 1, 1, 1, "2018-04-02 10:00:00", "50.00").rsplit_once(',').unwrap().0.to_owned();
+    good().with_header("order_items", header, &[row]).deliver(&here.lake);
     here.refuses("a_column_that_is_missing");
 }
 

@@ -115,6 +115,107 @@ fn dimensions() {
     assert!(lake.ok("op reconcile").contains("\"reconciled\": true"));
 }
 
+/// A kind of bad row of the guide: what it is called there, its source, the row, and the rule that it breaks.
+type Kind = (&'static str, &'static str, String, &'static str);
+
+/// Every kind of bad row that the guide on bad input lists with this story.
+fn kinds() -> Vec<Kind> {
+    let time = "2018-03-01 10:00:00";
+    let order = |number: u32, from: &str, to: &str| bought(number, time, "2018-03-20").replacen(from, to, 1);
+    let item_of = |number: u32, limit: &str, price: &str| item(1, number, 1, 1, limit, price);
+    vec![
+        ("a date that does not exist (30 February)", "orders", order(11, time, "2018-02-30 10:00:00"), "type"),
+        ("a date in another format (01/03/2018)", "orders", order(12, time, "01/03/2018"), "type"),
+        ("a time with a zone (2018-03-01T10:00:00Z)", "orders", order(13, time, "2018-03-01T10:00:00Z"), "type"),
+        ("hour 24", "orders", order(14, time, "2018-03-01 24:00:00"), "type"),
+        ("no purchase timestamp", "orders", order(15, time, ""), "required"),
+        ("no promise", "orders", order(16, "2018-03-20 00:00:00", ""), "required"),
+        ("no key", "orders", order(17, &order_id(17), ""), "required"),
+        ("an id that is not 32 hex digits", "orders", order(18, &order_id(18), "order-18"), "type"),
+        ("an id in capitals", "orders", order(19, &order_id(19), &order_id(19).to_uppercase()), "type"),
+        ("an unknown order status", "orders", order(20, ",created,", ",lost,"), "accepted"),
+        ("an unknown state", "customers", customer(21, "01037", "XX"), "accepted"),
+        ("too few fields", "orders", format!("{},x", order_id(22)), "columns"),
+        ("too many fields", "orders", format!("{},x", order(23, "", "")), "columns"),
+        ("text where a number belongs", "order_payments", payment(1, "sixty"), "type"),
+        ("an amount with a comma for a point", "order_payments", payment(1, "\"60,00\""), "type"),
+        ("an amount with three decimals", "order_items", item_of(2, time, "1.999"), "type"),
+        ("an amount too large for DECIMAL(12,2)", "order_items", item_of(3, time, "12345678901.00"), "type"),
+        ("a negative amount", "order_items", item_of(4, time, "-1.00"), "range"),
+        ("a negative weight", "products", product(5, "bebes").replace(",300,", ",-5,"), "range"),
+        ("a score outside 1 to 5", "order_reviews", review(6, 1, 6, "2018-03-02"), "range"),
+        ("an item number of 0", "order_items", item_of(0, time, "1.00"), "range"),
+        ("a postal prefix with letters", "customers", customer(24, "ABC", "SP"), "type"),
+        ("a postal prefix of six digits", "customers", customer(25, "010377", "SP"), "type"),
+        ("a latitude that is no number (NaN)", "geolocation", "13023,NaN,-47.0,campinas,SP".to_owned(), "type"),
+    ]
+}
+
+#[test]
+fn every_kind() {
+    let lake = Lake::empty();
+    let mut sources: std::collections::BTreeMap<&str, Vec<String>> = [
+        ("orders", bought(1, "2018-03-01 10:00:00", "2018-03-20")),
+        ("customers", customer(1, "01037", "SP")),
+        ("order_items", item(1, 1, 1, 1, "2018-03-02 10:00:00", "50.00")),
+        ("order_payments", payment(1, "60.00")),
+        ("order_reviews", review(1, 1, 5, "2018-03-02")),
+        ("products", product(1, "bebes")),
+        ("geolocation", point("01037", -23.5, -46.6)),
+    ]
+    .map(|(source, row)| (source, vec![row]))
+    .into();
+    for (_, source, row, _) in kinds() {
+        sources.get_mut(source).unwrap().push(row);
+    }
+    sources.iter().fold(good(), |delivery, (source, rows)| delivery.with(source, rows)).deliver(&lake);
+    lake.ok("run all");
+    for (kind, source, row, rule) in kinds() {
+        let found = lake.rows(&format!("select rule, raw from quarantine.{source}"));
+        let broken: Vec<_> = found.iter().filter(|found| found["raw"] == *row).map(|found| &found["rule"]).collect();
+        assert_eq!(broken, [rule], "{kind}");
+    }
+    let taken = ["orders", "customers", "order_items", "order_payments", "order_reviews", "products", "geolocation"]
+        .map(|source| lake.value(&format!("select count(*) as rows from clean.{source}")));
+    assert_eq!(taken, ["1"; 7], "the good row of each source is taken");
+}
+
+/// Every line of the guide names tests that exist, and the kinds of bad rows are those that are tested.
+#[test]
+fn the_guide_is_backed_by_tests() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stories");
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guides/bad-input.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let lines: Vec<Vec<&str>> = guide
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains("::"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(lines.len() >= 40, "{} kinds of bad input", lines.len());
+    for line in &lines {
+        let (module, test) = line[2].trim_matches('`').split_once("::").unwrap();
+        let source = std::fs::read_to_string(format!("{folder}/{module}.rs")).unwrap();
+        assert!(source.contains(&format!("fn {test}(")), "{} is no test", line[2]);
+    }
+    let told: Vec<(&str, &str)> =
+        lines.iter().filter(|line| line[2] == "`bad_rows::every_kind`").map(|line| (line[0], line[1])).collect();
+    assert_eq!(told.len(), kinds().len());
+    for (kind, _, _, rule) in kinds() {
+        let found = told.iter().find(|(name, _)| *name == kind);
+        assert!(found.is_some_and(|(_, told)| told.starts_with(&format!("`{rule}`"))), "{kind}: {rule}");
+    }
+}
+
+#[test]
+fn a_timeline_out_of_order_is_flagged() {
+    let lake = Lake::empty();
+    let times = ["2018-03-01 10:00:00", "2018-03-03 10:00:00", "2018-03-02 10:00:00", "2018-03-05 10:00:00"];
+    good().with("orders", &[delivered(1, times, "2018-03-20")]).deliver(&lake);
+    lake.ok("run all");
+    assert_eq!(lake.value("select timeline_ok from clean.orders"), "false");
+    assert_eq!(lake.value("select handling_seconds is null as missing from clean.deliveries"), "true");
+}
+
 #[test]
 fn bytes_that_are_no_text() {
     let lake = Lake::empty();

@@ -1,48 +1,8 @@
 //! Models that change: noticed, planned, rebuilt, and back again.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use tempfile::TempDir;
-
-use crate::support::{Contents, Lake, assert_same};
-
-/// The project's own models.
-const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
-
-/// A copy of the models that a story may change.
-struct Models(TempDir);
-
-impl Models {
-    fn copy() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for layer in fs::read_dir(MODELS).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
-            let target = folder.path().join(layer.file_name().unwrap());
-            fs::create_dir(&target).unwrap();
-            for file in fs::read_dir(&layer).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
-                fs::copy(&file, target.join(file.file_name().unwrap())).unwrap();
-            }
-        }
-        Self(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.path().join(name)
-    }
-
-    /// Replaces a piece of text that must be there.
-    fn change(&self, file: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.file(file)).unwrap();
-        assert!(text.contains(from), "{file} does not hold: {from}");
-        fs::write(self.file(file), text.replace(from, to)).unwrap();
-    }
-}
+use crate::support::{Contents, Lake, Models, assert_same, models::MODELS};
 
 /// Changes one piece of a model on a lake that is in use: the plan names it, the run rebuilds it, the tables are those of a
 /// new lake with this model. Then the change is taken back.

@@ -3,34 +3,9 @@
 //! Each story tells what the order system sent, in whatever order it arrived, and what must be known in the end.
 
 use crate::support::{
-    Contents, Delivery, Lake, assert_same,
+    Contents, Delivery, Lake, assert_same, in_any_order,
     rows::{bought, category, customer, delivered, item, order_id, payment, point, product, review, seller},
 };
-
-/// Takes the drops one by one as listed, one by one from the last to the first, and all in one batch: the tables must be
-/// the same. Gives the first lake.
-#[track_caller]
-fn in_any_order(deliveries: &[Delivery]) -> Lake {
-    let one_by_one = |order: &mut dyn Iterator<Item = &Delivery>| {
-        let lake = Lake::empty();
-        for delivery in order {
-            delivery.deliver(&lake);
-            lake.ok("run all");
-        }
-        assert!(lake.ok("op reconcile").contains("\"reconciled\": true"));
-        lake
-    };
-    let listed = one_by_one(&mut deliveries.iter());
-    let expected = Contents::of(&listed);
-    let together = Lake::empty();
-    for delivery in deliveries {
-        delivery.deliver(&together);
-    }
-    together.ok("run all");
-    assert_same(&expected, &Contents::of(&together), "all drops in one batch");
-    assert_same(&expected, &Contents::of(&one_by_one(&mut deliveries.iter().rev())), "the last drop first");
-    listed
-}
 
 /// One order with everything that belongs to it, bought on a day of January 2018.
 fn first_day() -> Delivery {

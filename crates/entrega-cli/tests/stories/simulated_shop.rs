@@ -62,6 +62,52 @@ fn a_comparison_needs_a_real_shop_and_days_on_which_it_sold() {
     };
     refused("a_comparison_with_nothing", &["simulate", "--compare", "nowhere.zip"], 1);
     refused("a_comparison_of_days_without_orders", &["simulate", "--compare", SHOP, "--from", "2018-08-01"], 1);
+    refused("a_comparison_of_a_heavy_mess", &["simulate", "--compare", SHOP, "--mess", "heavy"], 1);
+    lake.start(&["simulate", "--compare", SHOP, "--follow"]).failed(2);
     refused("a_page_without_a_comparison", &["simulate", "--out", "comparison.html"], 2);
     assert!(fs::read_dir(lake.home()).unwrap().next().is_none(), "something was left behind");
+}
+
+#[test]
+fn it_goes_on() {
+    let lake = simulated("");
+    let said = lake.ok("simulate --follow --intervals 3 --speed 1000000x");
+    assert!(said.contains("landing/dt=2018-04-03"), "{said}");
+    assert!(said.contains("3 drops over [2018-04-01 00:00, 2018-04-04 00:00)"), "{said}");
+    lake.ok("run all");
+    assert_eq!(lake.value("select cast(max(purchase_date) as string) from clean.orders"), "2018-04-03");
+}
+
+/// At the clock's own pace: the first drop comes at once, the second a day later.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_well() {
+    use std::{
+        io::{BufRead as _, BufReader, Read as _},
+        process::{Command, Stdio},
+    };
+
+    let lake = Lake::nowhere();
+    lake.ok("simulate --orders 100 --from 2018-01-01 --to 2018-01-10");
+    let mut following = lake.command(&["simulate", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut first, mut rest) = (String::new(), String::new());
+    let mut said = BufReader::new(following.stdout.take().unwrap());
+    said.read_line(&mut first).unwrap();
+    assert!(first.starts_with("landing/dt=2018-01-11: "), "{first}");
+    assert!(Command::new("kill").args(["-INT", &following.id().to_string()]).status().unwrap().success());
+    said.read_to_string(&mut rest).unwrap();
+    assert!(following.wait().unwrap().success());
+    assert!(rest.starts_with("1 drops over [2018-01-11 00:00, 2018-01-12 00:00)"), "{rest}");
+    assert_eq!(lake.drops().len(), 11);
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused() {
+    let lake = Lake::empty();
+    let message = lake.run("simulate --follow").failed(1);
+    assert!(message.contains("no simulated shop") && message.contains("hint: "), "{message}");
+    let message = lake.run("simulate --follow --seed 7").failed(2);
+    assert!(message.contains("--seed"), "{message}");
+    lake.run("simulate --speed 10x").failed(2);
+    lake.run("simulate --follow --speed fast").failed(2);
 }

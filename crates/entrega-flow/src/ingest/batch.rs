@@ -1,17 +1,21 @@
 //! A batch on its way: what it builds on, what it has committed, and its books.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
+use arrow::array::RecordBatch;
 use chrono::NaiveDateTime;
 use entrega_lake::{CommitNote, Definition, TableState};
 use entrega_model::{
     contract::Contract,
+    drops::Content,
     model::Severity,
     tables::{Layer, TableName},
 };
 use entrega_operators::{
     check::CheckResult,
-    load::Rejected,
     months::month_of_day,
     quarantine::{QuarantineRow, QuarantineState},
     validate::Drop,
@@ -24,8 +28,10 @@ use crate::{
     affected::Affected,
     ledger::{Ledger, Touched},
     ops,
-    source::{Written, merge_checks},
+    quarantine::QuarantineFilter,
+    source::{Found, Written, merge_checks},
     tables::{self, CheckRow, DropRow, MissingReference},
+    tombstones::{Cause, Tombstone, Tombstones, key_texts},
 };
 
 /// A count of a file's books.
@@ -57,6 +63,12 @@ pub struct Batch {
     pub missing: Vec<MissingReference>,
     /// Keys of dimensions whose attributes changed, by column: orders that use them are restated.
     pub changed_references: BTreeMap<String, HashSet<String>>,
+    /// What is said to be gone.
+    pub tombstones: Arc<Tombstones>,
+    /// Months of stored orders that this batch buries.
+    pub dead_months: BTreeSet<i32>,
+    /// Which rejected rows are tried again.
+    pub replay: Option<QuarantineFilter>,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// Whether tables are built from nothing.
@@ -78,12 +90,13 @@ impl Batch {
         let mut base = open_tables(
             context,
             ledger,
-            models.chain(quarantines).chain([tables::missing_references()]).collect(),
+            models.chain(quarantines).chain([tables::missing_references(), tables::tombstones()]).collect(),
             plan.rebuild,
         )
         .await?;
         let books = open_tables(context, ledger, vec![tables::drops(), tables::checks()], false).await?;
         base.extend(books);
+        let tombstones = tombstones(context, ledger, plan.rebuild).await?;
         let missing = match base.get(&tables::missing_references().table) {
             Some(table) => ops::read(&context.lake, table).await?,
             None => Vec::new(),
@@ -103,6 +116,9 @@ impl Batch {
             touched: Touched::default(),
             missing,
             changed_references: BTreeMap::new(),
+            tombstones: Arc::new(tombstones),
+            dead_months: BTreeSet::new(),
+            replay: plan.replay.clone(),
             warnings: Vec::new(),
             from_nothing,
         };
@@ -164,22 +180,59 @@ impl Batch {
         self.files.get_mut(&(precedence.to_owned(), contract.file.clone(), false))
     }
 
-    /// Adds to the books: records read and rows rejected.
-    pub fn loaded(&mut self, drop: &Drop, contract: &Contract, header: &str, records: u64, rejected: Vec<Rejected>) {
-        let (precedence, now) = (drop.manifest.precedence(), self.started_at);
-        let dropping = |rejected: &Rejected| {
-            contract.columns.iter().any(|column| column.drop_rule.as_deref() == Some(rejected.rule.as_str()))
-        };
-        let (dropped, rejected): (Vec<_>, Vec<_>) = rejected.into_iter().partition(dropping);
+    /// Adds a loaded file to the books: records read, rows rejected, what was found of its columns and values, and what
+    /// it says is gone.
+    ///
+    /// # Errors
+    /// When a row that is gone lacks its key.
+    pub fn loaded(&mut self, drop: &Drop, contract: &Contract, file: Found) -> Result<()> {
+        let precedence = drop.manifest.precedence();
+        let (dropped, rejected): (Vec<_>, Vec<_>) =
+            file.rejected.into_iter().partition(|rejected| contract.drops_by(&rejected.rule));
+        let deleted: usize = file.deleted.iter().map(RecordBatch::num_rows).sum();
         if let Some(row) = self.file(&precedence, contract) {
-            row.rows_in += signed(records);
+            row.rows_in += signed(file.records);
             row.quarantined += signed(rejected.len() as u64);
+            row.deleted += signed(deleted as u64);
             row.dropped += signed(dropped.len() as u64);
             if let Some(first) = dropped.first() {
                 row.dropped_by.clone_from(&first.rule);
             }
         }
-        let batch_id = self.note.batch.clone();
+        let header = file.header.as_deref();
+        let new = header.iter().flat_map(|header| &header.unknown).map(|name| format!("new_column({name})"));
+        let missing = header.iter().flat_map(|header| &header.missing).map(|name| format!("missing_column({name})"));
+        let drifted = new.chain(missing).map(|check| (check, (file.records, None)));
+        let warned = file.warned.into_iter().map(|(check, (rows, reason))| (check, (rows, Some(reason))));
+        let results = drifted.chain(warned).map(|(check, (failures, sample))| CheckResult {
+            table: format!("landing.{}", contract.source),
+            drop: Some(drop.folder.clone()),
+            check,
+            severity: Severity::Warn,
+            tolerance: None,
+            rows: file.records,
+            failures,
+            sample,
+        });
+        self.checks.extend(results);
+        for keys in file.deleted {
+            self.bury(contract, &keys, &precedence)?;
+        }
+        let is_whole = drop.manifest.files.get(&contract.file).is_some_and(|entry| entry.content == Content::Snapshot);
+        if is_whole && contract.kind == Content::Changes {
+            if rejected.is_empty() {
+                Arc::make_mut(&mut self.tombstones).bury_older(&contract.source, &precedence, &self.note.batch);
+            } else {
+                self.warnings.push(format!(
+                    "{}/{}: {} rows of this whole snapshot were rejected, so rows that it lacks are kept",
+                    drop.folder,
+                    contract.file,
+                    rejected.len()
+                ));
+            }
+        }
+        let header_line = file.header.map(|header| header.line.to_string()).unwrap_or_default();
+        let (batch_id, now) = (self.note.batch.clone(), self.started_at);
         let rows = rejected.into_iter().map(|rejected| QuarantineRow {
             precedence: precedence.clone(),
             drop: drop.folder.clone(),
@@ -189,11 +242,49 @@ impl Batch {
             rule: rejected.rule,
             reason: rejected.reason,
             raw: rejected.raw.text,
-            header: header.to_owned(),
+            header: header_line.clone(),
             batch_id: batch_id.clone(),
             quarantined_at: now,
         });
         self.quarantined.entry(contract.source.clone()).or_default().extend(rows);
+        Ok(())
+    }
+
+    /// Buries the keys of rows that are gone.
+    fn bury(&mut self, contract: &Contract, rows: &RecordBatch, precedence: &str) -> Result<()> {
+        for key in key_texts(rows, &contract.key).map_err(FlowError::rows(&contract.file))? {
+            self.bury_key(&contract.source, key, Cause::Deleted, precedence);
+        }
+        Ok(())
+    }
+
+    /// Buries one key.
+    pub fn bury_key(&mut self, source: &str, key: String, cause: Cause, precedence: &str) {
+        let tombstone = Tombstone {
+            source: source.to_owned(),
+            key,
+            cause,
+            precedence: precedence.to_owned(),
+            batch_id: self.note.batch.clone(),
+        };
+        Arc::make_mut(&mut self.tombstones).bury(tombstone);
+    }
+
+    /// What a person should know of the columns and values found: a line for each check, not one for each drop.
+    #[must_use]
+    pub fn findings(&self) -> Vec<String> {
+        let mut by_check: BTreeMap<(&str, &str), (u64, &str, u64)> = BTreeMap::new();
+        for result in self.checks.iter().filter(|result| result.failures > 0) {
+            let Some(drop) = result.drop.as_deref() else { continue };
+            let known = by_check.entry((&result.table, &result.check)).or_insert((0, drop, 0));
+            known.0 += 1;
+            known.2 += result.failures;
+        }
+        let told = by_check.into_iter().map(|((table, check), (drops, first, rows))| {
+            let more = if drops > 1 { format!(" and {} more", drops - 1) } else { String::new() };
+            format!("{table}: {check} in {rows} rows of {first}{more}")
+        });
+        told.collect()
     }
 
     /// Adds to the books what became of a source's rows.
@@ -208,17 +299,35 @@ impl Batch {
         ];
         for (counts, field) in counts {
             for (drop, count) in counts {
-                let key = (drop.clone(), contract.file.clone());
-                let fresh = self.files.contains_key(&(key.0.clone(), key.1.clone(), false));
-                if let Some(row) = self.files.get_mut(&(key.0, key.1, !fresh)) {
+                if let Some(row) = self.books_of(drop, contract) {
                     *field(row) += signed(*count);
                 }
+            }
+        }
+        for (drop, count) in &written.diverted_by_drop {
+            if let Some(row) = self.books_of(drop, contract) {
+                row.quarantined += signed(*count);
             }
         }
         if written.conflicts > 0 {
             self.warn_of_conflicts(contract, written.conflicts);
         }
         merge_checks(&mut self.checks, written.checks.clone());
+    }
+
+    /// The books of a file of a drop: of this batch, or of rows that came back from quarantine.
+    fn books_of(&mut self, precedence: &str, contract: &Contract) -> Option<&mut DropRow> {
+        let fresh = self.files.contains_key(&(precedence.to_owned(), contract.file.clone(), false));
+        self.files.get_mut(&(precedence.to_owned(), contract.file.clone(), !fresh))
+    }
+
+    /// Adds to the books rows that a tombstone beats.
+    pub fn superseded(&mut self, contract: &Contract, counts: &HashMap<String, u64>) {
+        for (drop, count) in counts {
+            if let Some(row) = self.books_of(drop, contract) {
+                row.superseded += signed(*count);
+            }
+        }
     }
 
     /// Warns of rows that contradict each other inside one drop.
@@ -292,6 +401,7 @@ impl Batch {
             total.duplicate += row.duplicate;
             total.quarantined += row.quarantined;
             total.waiting += row.waiting;
+            total.deleted += row.deleted;
             total.dropped += row.dropped;
         }
         total
@@ -309,8 +419,28 @@ impl Batch {
         )?;
         self.commit(drops);
         self.commit(checks);
+        let definition = tables::tombstones();
+        if let Some(table) = self.base.get(&definition.table).cloned()
+            && (table.version.is_none() || !self.tombstones.new.is_empty())
+        {
+            let written = ops::append(&context.lake, table, &self.tombstones.new, &self.note).await?;
+            self.commit(written);
+        }
         Ok(())
     }
+}
+
+/// What earlier batches know to be gone. When everything is built again from landing, only what was erased stays so:
+/// all else is said again by the drops.
+async fn tombstones(context: &Context, ledger: &Ledger, rebuild: bool) -> Result<Tombstones> {
+    let table = ledger.state(&context.lake, &tables::tombstones()).await?;
+    let rows: Vec<Tombstone> = ops::read(&context.lake, &table).await?;
+    let kept: Vec<Tombstone> = rows.into_iter().filter(|row| !rebuild || row.cause == Cause::Erased).collect();
+    let mut tombstones = Tombstones::of(&kept);
+    if rebuild {
+        tombstones.new = kept;
+    }
+    Ok(tombstones)
 }
 
 /// Check results as rows of `ops.checks`.
@@ -321,12 +451,9 @@ pub fn check_rows(batch_id: &str, checks: &[CheckResult]) -> Vec<CheckRow> {
         .map(|result| CheckRow {
             batch_id: batch_id.to_owned(),
             table: result.table.clone(),
+            drop: result.drop.clone(),
             check: result.check.clone(),
-            severity: match result.severity {
-                Severity::Fail => "fail",
-                Severity::Warn => "warn",
-            }
-            .to_owned(),
+            severity: result.severity.name().to_owned(),
             rows: signed(result.rows),
             failures: signed(result.failures),
             sample: result.sample.clone(),

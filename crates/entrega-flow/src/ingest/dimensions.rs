@@ -1,7 +1,7 @@
 //! Dimensions: sellers and products by key, the calendar by rule; categories and geolocation are [`super::snapshots`].
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -24,10 +24,10 @@ use entrega_operators::{
     validate::Drop,
 };
 
-use super::{Batch, snapshots::Snapshots};
+use super::{Batch, diverted, returning, snapshots::Snapshots};
 use crate::{
     Context, FlowError, Result,
-    source::{ByMonth, Route, Write, by_precedence, load_files, transit_schema, write},
+    source::{ByMonth, Route, Write, by_precedence, load_files, remove_gone, transit_schema, write},
 };
 
 /// Takes the calendar, products and sellers of all drops. The snapshots are begun first; those that nothing needs yet
@@ -99,14 +99,31 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
             rows.push(RecordBatch::try_new(schema, columns).map_err(FlowError::rows(&model.table))?);
         }
     }
-    for file in load_files(context, contract, drops, 0..drops.len(), &Route::None).await? {
-        batch.loaded(&drops[file.drop], contract, &file.header, file.records, file.rejected);
+    let mut files = load_files(context, contract, drops, 0..drops.len(), &Route::None).await?;
+    for file in &mut files {
+        batch.loaded(&drops[file.drop], contract, std::mem::take(&mut file.found))?;
+    }
+    for mut file in files {
+        let gone = file.remove_gone(contract, &batch.tombstones)?;
+        batch.superseded(contract, &gone);
         rows.extend(file.rows.into_values().flatten());
     }
-    if rows.iter().all(|rows| rows.num_rows() == 0) && base.version.is_some() {
+    let returned = returning::of(context, batch, contract).await?;
+    for returning in &returned {
+        for row in &returning.origin {
+            batch.retry(row, contract);
+        }
+        let mut back = ByMonth::from([(0, vec![returning.rows.clone()])]);
+        let gone = remove_gone(contract, &batch.tombstones, &mut back)?;
+        batch.superseded(contract, &gone);
+        rows.extend(back.into_values().flatten());
+    }
+    let buries = batch.tombstones.brought(&contract.source).next().is_some()
+        || batch.tombstones.snapshot_brought(&contract.source).is_some();
+    if rows.iter().all(|rows| rows.num_rows() == 0) && !buries && base.version.is_some() {
         return Ok(());
     }
-    if reads_changed {
+    if reads_changed || !returned.is_empty() {
         let whole = concat_batches(&transit_schema(contract), &rows).map_err(FlowError::rows(&contract.file))?;
         rows = vec![by_precedence(&whole).map_err(FlowError::rows(&contract.file))?];
     }
@@ -122,12 +139,16 @@ async fn keyed(context: &Context, batch: &mut Batch, drops: &[Drop], contract: &
         inputs: &inputs,
         carried: ByMonth::new(),
         moved: BTreeMap::new(),
-        references: std::sync::Arc::new(References::new()),
+        tombstones: Arc::clone(&batch.tombstones),
+        dead_months: if buries { BTreeSet::from([0]) } else { BTreeSet::new() },
+        references: Arc::new(References::new()),
         keep_changes: !batch.from_nothing,
         note: &note,
     };
-    let (state, written) = write(context, base, BTreeMap::from([(0, rows)]), job).await?;
+    let (state, mut written) = write(context, base, BTreeMap::from([(0, rows)]), job).await?;
     batch.written(contract, &written);
+    let diverted = std::mem::take(&mut written.diverted);
+    diverted::quarantine(context, batch, drops, contract, diverted, &returned).await?;
     batch.commit(state);
     for old in written.old.values().flatten() {
         let keys = text(old, &contract.key[0]).map_err(FlowError::rows(&contract.file))?;

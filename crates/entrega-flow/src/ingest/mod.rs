@@ -10,8 +10,10 @@
 mod batch;
 mod children;
 mod dimensions;
+mod diverted;
 mod orders;
 mod quarantined;
+mod returning;
 mod snapshots;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -22,15 +24,17 @@ use entrega_model::{
     model::{Check, Model, WriteMode},
     tables::{Layer, TableName},
 };
-use entrega_operators::{check::References, validate::Drop};
+use entrega_operators::{OperatorError, check::References, validate::Drop};
 use serde::Serialize;
 
 pub use batch::{Batch, check_rows};
 
 use crate::{
     Context, FlowError, Result, discover,
+    erase::Erasure,
     ledger::{BatchRow, Ledger, Publication},
     ops,
+    quarantine::QuarantineFilter,
     restate::restate,
     tables::{self, DropRow},
 };
@@ -66,8 +70,27 @@ pub struct IngestReport {
     pub seconds: f64,
 }
 
+/// How drops are put into batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batches {
+    /// As few as memory allows: a batch takes at most so many rows (but at least one drop).
+    OfRows(u64),
+    /// One for each drop, in the plan's order.
+    OneByOne,
+}
+
+impl Default for Batches {
+    /// Six million rows, about four times the public data set, need less than two gigabytes.
+    fn default() -> Self {
+        Self::OfRows(6_000_000)
+    }
+}
+
+/// A drop that was left out because it is damaged, and what is wrong with it.
+pub type Held = (String, OperatorError);
+
 /// What an ingest would do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct IngestPlan {
     /// The drops, oldest precedence first.
     pub drops: Vec<Drop>,
@@ -75,13 +98,52 @@ pub struct IngestPlan {
     pub stale: Vec<TableName>,
     /// Whether a changed model makes it necessary to build everything again from landing.
     pub rebuild: bool,
+    /// Which rejected rows are tried again.
+    pub replay: Option<QuarantineFilter>,
+    /// Who is forgotten.
+    pub erase: Option<Erasure>,
 }
 
 impl IngestPlan {
+    /// The batches that do it. What a changed model makes necessary is done by the first of them; when everything is
+    /// built again from landing there is but one, so that nobody sees half a lake.
+    #[must_use]
+    pub fn batches(self, how: Batches) -> Vec<Self> {
+        let mut batches: Vec<Vec<Drop>> = Vec::new();
+        let mut rows = 0;
+        for drop in self.drops {
+            let more: u64 = drop.manifest.files.values().map(|file| file.rows).sum();
+            let fits = match how {
+                _ if self.rebuild => true,
+                Batches::OneByOne => false,
+                Batches::OfRows(most) => rows + more <= most,
+            };
+            match batches.last_mut() {
+                Some(batch) if fits => {
+                    batch.push(drop);
+                    rows += more;
+                }
+                _ => {
+                    batches.push(vec![drop]);
+                    rows = more;
+                }
+            }
+        }
+        if batches.is_empty() {
+            batches.push(Vec::new());
+        }
+        let (mut first, rebuild) = (Some((self.stale, self.replay, self.erase)), self.rebuild);
+        let plan = |drops| {
+            let (stale, replay, erase) = first.take().unwrap_or_default();
+            Self { drops, stale, rebuild, replay, erase }
+        };
+        batches.into_iter().map(plan).collect()
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.drops.is_empty() && self.stale.is_empty()
+        self.drops.is_empty() && self.stale.is_empty() && self.replay.is_none() && self.erase.is_none()
     }
 }
 
@@ -93,8 +155,17 @@ fn is_ours(model: &Model) -> bool {
 /// Finds what there is to do.
 ///
 /// # Errors
-/// When the ledger or a manifest cannot be read, or a wanted drop does not exist.
+/// When the ledger or a manifest cannot be read, or a wanted drop is damaged or does not exist.
 pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> Result<IngestPlan> {
+    let (plan, held) = plan_around(context, ledger, selection).await?;
+    held.into_iter().next().map_or(Ok(plan), |(_, error)| Err(error.into()))
+}
+
+/// Finds what there is to do, and which wanted drops cannot be taken because their manifest is damaged.
+///
+/// # Errors
+/// When the ledger or a manifest cannot be read, or a wanted drop does not exist.
+pub async fn plan_around(context: &Context, ledger: &Ledger, selection: &Selection) -> Result<(IngestPlan, Vec<Held>)> {
     let models = context.project.models().iter().filter(|model| is_ours(model));
     let stale: Vec<&Model> = models
         .filter(|model| ledger.models.get(&model.table).is_some_and(|known| *known != model.fingerprint))
@@ -112,9 +183,7 @@ pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> 
         Selection::Between(from, to) => day_of(folder)
             .is_none_or(|day| from.is_none_or(|from| day >= from.date()) && to.is_none_or(|to| day < to.date())),
     };
-    if let Some((_, error)) = damaged.into_iter().find(|(folder, _)| wanted(folder)) {
-        return Err(error.into());
-    }
+    let held: Vec<Held> = damaged.into_iter().filter(|(folder, _)| wanted(folder)).collect();
     match selection {
         Selection::All => {}
         _ if rebuild => {}
@@ -135,7 +204,8 @@ pub async fn plan(context: &Context, ledger: &Ledger, selection: &Selection) -> 
             from.is_none_or(|from| start >= from) && to.is_none_or(|to| start < to)
         }),
     }
-    Ok(IngestPlan { drops, stale: stale.into_iter().map(|model| model.table.clone()).collect(), rebuild })
+    let stale = stale.into_iter().map(|model| model.table.clone()).collect();
+    Ok((IngestPlan { drops, stale, rebuild, replay: None, erase: None }, held))
 }
 
 /// The day of a drop's folder, `landing/dt=…`.
@@ -147,6 +217,32 @@ fn day_of(folder: &str) -> Option<chrono::NaiveDate> {
 pub(crate) fn normal_folder(folder: &str) -> String {
     let folder = folder.trim_matches('/');
     if folder.starts_with("landing/") { folder.to_owned() } else { format!("landing/{folder}") }
+}
+
+/// Takes the planned drops as one batch, without those whose files turn out to be damaged: they are added to `held`.
+///
+/// Nothing of an unpublished batch counts, so it is simply begun again without the drop. That costs a batch for each
+/// damaged drop, which is rare; drops may be taken in any order, so the damaged one can come later.
+///
+/// # Errors
+/// When a model, a check or the lake fails; then nothing is published.
+pub async fn ingest_around(
+    context: &Context,
+    mut plan: IngestPlan,
+    held: &mut Vec<Held>,
+) -> Result<Option<(BatchRow, IngestReport)>> {
+    loop {
+        let ledger = Ledger::open(&context.lake, None).await?;
+        match Box::pin(ingest(context, ledger, plan.clone())).await {
+            Err(FlowError::Operator(OperatorError::Delivery { drop, file, problem, hint }))
+                if plan.drops.iter().any(|planned| planned.folder == drop) =>
+            {
+                plan.drops.retain(|planned| planned.folder != drop);
+                held.push((drop.clone(), OperatorError::Delivery { drop, file, problem, hint }));
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Takes the planned drops as one batch and publishes it; `None` if there is nothing to do.
@@ -161,10 +257,14 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     let mut batch = Batch::open(context, &ledger, &plan).await?;
     let step = |name: &str| tracing::info!(target: "entrega", step = name, seconds = clock.elapsed().as_secs_f64());
     step("opened");
+    if let Some(erasure) = &plan.erase {
+        erasure.enter(context, &mut batch).await?;
+    }
     let drops: Arc<[Drop]> = plan.drops.into();
     let mut snapshots = dimensions::ingest(context, &mut batch, &drops).await?;
     step("dimensions");
-    let orders = orders::load(context, &mut batch, &drops).await?;
+    let erased = plan.erase.iter().flat_map(Erasure::orders).collect();
+    let orders = orders::load(context, &mut batch, &drops, erased).await?;
     step("orders loaded");
     children::ingest(context, &mut batch, &drops, orders).await?;
     step("orders and children");
@@ -187,18 +287,20 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     quarantined::write(context, &mut batch).await?;
     batch.write_books(context).await?;
     let rows = batch.total();
+    let mut warnings = batch.findings();
+    warnings.append(&mut batch.warnings);
     let report = IngestReport {
         batch_id: batch.note.batch.clone(),
         drops: drops.len(),
         restated_months: restated,
         rebuilt: plan.rebuild,
-        warnings: std::mem::take(&mut batch.warnings),
+        warnings,
         seconds: clock.elapsed().as_secs_f64(),
         rows,
     };
     let publication = Publication {
         batch_id: batch.note.batch.clone(),
-        job: "ingest",
+        job: if plan.erase.is_some() { "erase" } else { "ingest" },
         started_at: batch.started_at,
         published_at: context.now().naive_utc(),
         as_of: drops.iter().map(|drop| drop.manifest.interval.end).max(),

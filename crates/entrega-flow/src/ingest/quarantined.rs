@@ -35,11 +35,10 @@ async fn replace(
 ) -> Result<TableState> {
     let stored: Vec<QuarantineRow> = ops::read(&context.lake, &table).await?;
     let mut rows: BTreeMap<(String, i64), QuarantineRow> = BTreeMap::new();
-    for row in stored.into_iter().chain(new) {
+    // A row that left may have come back, for another reason.
+    let stays = |row: &QuarantineRow| !released.contains(&(row.precedence.clone(), row.line));
+    for row in stored.into_iter().filter(stays).chain(new) {
         rows.insert((row.precedence.clone(), row.line), row);
-    }
-    for key in &released {
-        rows.remove(key);
     }
     let rows: Vec<QuarantineRow> = rows.into_values().collect();
     ops::replace(&context.lake, table, &rows, note).await

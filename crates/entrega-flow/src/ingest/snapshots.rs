@@ -139,7 +139,8 @@ impl Job {
             let latest = keep_latest(&whole, &contract.key).map_err(FlowError::rows(&contract.file))?;
             lost = latest.duplicates.values().sum();
             replaced = latest.superseded.values().sum();
-            written.conflicts = latest.conflicts;
+            written.conflicts = latest.contradicting.num_rows() as u64;
+            replaced += written.conflicts;
             rows = vec![latest.rows];
         }
         let mut inputs = Inputs::default();
@@ -186,7 +187,7 @@ impl Job {
         let Some(taken) = taken else { return Ok(()) };
         let (contract, file) = (&self.contract, taken.file);
         let newest = &self.drops[file.drop];
-        batch.loaded(newest, contract, &file.header, file.records, file.rejected);
+        batch.loaded(newest, contract, file.found)?;
         if let Some(books) = batch.file(&newest.manifest.precedence(), contract) {
             books.duplicate += signed(taken.lost);
             books.superseded += signed(taken.replaced);

@@ -11,7 +11,7 @@ mod chunks;
 mod parse;
 mod typing;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use entrega_lake::Lake;
@@ -39,14 +39,20 @@ pub struct Rejected {
 pub struct LoadedChunk {
     /// Accepted rows: the contract's columns, typed, in file order.
     pub rows: RecordBatch,
+    /// Rows that say that they are gone; only what names them is there.
+    pub deleted: Option<RecordBatch>,
     /// For each accepted row its record number in the chunk, if some records were rejected.
     records: Option<Vec<u32>>,
     /// Rejected rows.
     pub rejected: Vec<Rejected>,
+    /// Values that were left out of accepted rows: how many by rule and column, with the first reason.
+    pub warned: BTreeMap<String, (u64, String)>,
+    /// A fault for which the contract ends the batch.
+    fatal: Option<Rejected>,
     /// Records read, accepted or not.
     pub records_read: u64,
-    /// The file's header line.
-    pub header: Arc<str>,
+    /// The file's header.
+    pub header: Arc<Header>,
     chunk: chunks::Chunk,
 }
 
@@ -74,6 +80,14 @@ pub struct FileToLoad {
 }
 
 impl FileToLoad {
+    /// A value for which the contract ends the batch.
+    fn fatal(&self, fault: &Rejected) -> OperatorError {
+        self.fault(
+            format!("line {}: {}", fault.raw.line, fault.reason),
+            "the contract ends the batch for this (on_violation = \"fail\"): deliver the drop again, mended",
+        )
+    }
+
     /// A fault of this file.
     pub(crate) fn fault(&self, problem: impl ToString, hint: impl Into<String>) -> OperatorError {
         OperatorError::Delivery {
@@ -86,7 +100,8 @@ impl FileToLoad {
 }
 
 /// Streams a file's rows in file order. The stream ends with an error when the file is not what the manifest says
-/// (size, digest, number of records) or its header lacks a required column.
+/// (size, digest, number of records), its columns or values are such that the contract ends the batch, or more of its
+/// rows are rejected than the contract bears.
 ///
 /// # Errors
 /// [`OperatorError::Delivery`] or a lake error, as items of the stream.
@@ -99,7 +114,8 @@ pub fn load<'a>(
     let schema: SchemaRef = landing_schema(contract);
     let contract = Arc::new(contract.clone());
     let shared = Arc::new(file.clone());
-    let (mut records, mut chunks_seen) = (0, 0);
+    let mut seen = Seen::default();
+    let (tolerance, drops) = (contract.tolerance, contract.clone());
     let mut header: Option<Arc<Header>> = None;
     let chunks = chunks::chunks(lake, file);
     let typed = chunks
@@ -121,7 +137,7 @@ pub fn load<'a>(
             };
             let (contract, schema, shared) = (Arc::clone(&contract), Arc::clone(&schema), Arc::clone(&shared));
             futures::future::Either::Right(async move {
-                let work = move || parse::parse(&contract, &schema, &header, chunk);
+                let work = move || parse::parse(&contract, &schema, header, chunk);
                 match tokio::task::spawn_blocking(work).await {
                     Ok(loaded) => loaded.map_err(OperatorError::rows(&shared.name)),
                     Err(error) => Err(shared.fault(error, "this is a bug; please report it")),
@@ -134,29 +150,58 @@ pub fn load<'a>(
     counted.filter_map(move |item| {
         std::future::ready(match item {
             Some(Ok(chunk)) => {
-                records += chunk.records_read;
-                chunks_seen += 1;
-                Some(Ok(chunk))
+                seen.add(&drops, &chunk);
+                Some(chunk.fatal.as_ref().map_or(Ok(()), |fatal| Err(file.fatal(fatal))).map(|()| chunk))
             }
             Some(Err(error)) => Some(Err(error)),
-            None if chunks_seen == 0 => {
+            None if seen.chunks == 0 => {
                 Some(Err(file.fault("it is empty", "a file without rows still has its header line")))
             }
-            None if records == file.entry.rows => None,
-            None => Some(Err(file.fault(
-                format!("it holds {records} records, its manifest says {}", file.entry.rows),
+            None if seen.records != file.entry.rows => Some(Err(file.fault(
+                format!("it holds {} records, its manifest says {}", seen.records, file.entry.rows),
                 "deliver the drop again with a manifest that is true",
             ))),
+            None if !tolerance.bears(seen.rejected, seen.records) => Some(Err(file.fault(
+                format!(
+                    "{} of {} rows are not as the contract says; line {}: {}",
+                    seen.rejected,
+                    seen.records,
+                    seen.first.as_ref().map_or(0, |first| first.raw.line),
+                    seen.first.as_ref().map_or("", |first| first.reason.as_str())
+                ),
+                "did a column change its form? deliver the drop again, or mend the contract or its tolerance (models/landing)",
+            ))),
+            None => None,
         })
     })
 }
 
-/// Loads CSV text that is already at hand (a quarantined row that is tried again): records without a header, in the
-/// contract's own column order as `header` says.
+/// What was seen of a file.
+#[derive(Default)]
+struct Seen {
+    chunks: u64,
+    records: u64,
+    rejected: u64,
+    first: Option<Rejected>,
+}
+
+impl Seen {
+    fn add(&mut self, contract: &Contract, chunk: &LoadedChunk) {
+        self.chunks += 1;
+        self.records += chunk.records_read;
+        for rejected in chunk.rejected.iter().filter(|rejected| !contract.drops_by(&rejected.rule)) {
+            self.rejected += 1;
+            self.first.get_or_insert_with(|| rejected.clone());
+        }
+    }
+}
+
+/// Loads CSV text that is already at hand (quarantined rows that are tried again): records without a header, in the
+/// column order that `header` says.
 ///
 /// # Errors
 /// From Arrow's kernels.
-pub fn load_text(contract: &Contract, header: &Header, text: &str) -> Result<LoadedChunk> {
+pub fn load_text(contract: &Contract, header: Arc<Header>, text: &str) -> Result<LoadedChunk> {
     let chunk = chunks::Chunk { bytes: bytes::Bytes::copy_from_slice(text.as_bytes()), first_line: 1 };
     parse::parse(contract, &landing_schema(contract), header, chunk).map_err(OperatorError::rows(&contract.file))
 }

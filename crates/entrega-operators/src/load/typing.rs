@@ -2,19 +2,20 @@
 //!
 //! Each type is one loop over a column. A value is never mended by guess: what cannot be read exactly is a fault.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray as _, Decimal128Array, Float64Array, Int32Array, StringArray, StringBuilder,
-        TimestampMicrosecondArray,
+        Array, ArrayRef, AsArray as _, BooleanArray, Decimal128Array, Float64Array, Int32Array, StringArray,
+        StringBuilder, TimestampMicrosecondArray,
     },
+    compute::nullif,
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     error::ArrowError,
 };
 use chrono::NaiveDate;
 use entrega_lake::read::days_since_epoch;
-use entrega_model::contract::{Contract, ContractColumn, ContractType, STATES};
+use entrega_model::contract::{Contract, ContractColumn, ContractType, OnViolation, STATES};
 
 /// Why a row is rejected: the first fault found in it.
 #[derive(Debug, Clone)]
@@ -24,10 +25,15 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// Typed columns, and the faulty rows in ascending order.
+/// Typed columns, and what was wrong with them.
 pub struct Typed {
     pub columns: Vec<ArrayRef>,
+    /// The rows to be rejected, ascending.
     pub faults: Vec<Fault>,
+    /// Values left out, by rule and column, with the first reason.
+    pub warned: BTreeMap<String, (u64, String)>,
+    /// The first fault that must end the batch.
+    pub fatal: Option<Fault>,
 }
 
 /// The schema of `landing.<source>` without `_drop` and `purchase_month`.
@@ -48,8 +54,8 @@ fn arrow_type(kind: ContractType) -> DataType {
     }
 }
 
-/// Types all columns of a chunk.
-pub fn type_rows(contract: &Contract, columns: &[ArrayRef]) -> Result<Typed, ArrowError> {
+/// Types all columns of a chunk. Of rows that are gone, only what names them counts.
+pub fn type_rows(contract: &Contract, columns: &[ArrayRef], gone: Option<&BooleanArray>) -> Result<Typed, ArrowError> {
     let mut faults = Faults::default();
     let typed = contract
         .columns
@@ -59,10 +65,15 @@ pub fn type_rows(contract: &Contract, columns: &[ArrayRef]) -> Result<Typed, Arr
             let text = text
                 .as_string_opt::<i32>()
                 .ok_or_else(|| ArrowError::SchemaError(format!("{} is no text", column.name)))?;
-            let text = trimmed(text);
+            let mut text = trimmed(text);
             faults.column = Some(column);
+            let excused = gone.filter(|_| !contract.names_rows(&column.name));
+            if let Some(gone) = excused {
+                text = nullif(&text, gone)?.as_string().clone();
+            }
             if column.required && text.null_count() > 0 {
-                for row in (0..text.len()).filter(|row| text.is_null(*row)) {
+                let excused = |row: usize| excused.is_some_and(|gone| gone.value(row));
+                for row in (0..text.len()).filter(|row| text.is_null(*row) && !excused(*row)) {
                     faults.add(row, "required", "is missing", None);
                 }
             }
@@ -73,17 +84,31 @@ pub fn type_rows(contract: &Contract, columns: &[ArrayRef]) -> Result<Typed, Arr
                     }
                 }
             }
+            let rows = text.len();
             let typed = type_column(column, text, &mut faults);
-            Ok(typed)
+            let left_out = std::mem::take(&mut faults.left_out);
+            if left_out.is_empty() {
+                return Ok(typed);
+            }
+            let mut without = vec![false; rows];
+            for row in left_out {
+                without[row] = true;
+            }
+            nullif(&typed, &without.into())
         })
         .collect::<Result<Vec<_>, ArrowError>>()?;
-    Ok(Typed { columns: typed, faults: faults.by_row() })
+    let (warned, fatal) = (std::mem::take(&mut faults.warned), faults.fatal.take());
+    Ok(Typed { columns: typed, faults: faults.by_row(), warned, fatal })
 }
 
 #[derive(Default)]
 struct Faults<'a> {
     column: Option<&'a ContractColumn>,
     found: Vec<Fault>,
+    /// Rows of the column at hand that lose their value.
+    left_out: Vec<usize>,
+    warned: BTreeMap<String, (u64, String)>,
+    fatal: Option<Fault>,
 }
 
 impl Faults<'_> {
@@ -93,7 +118,19 @@ impl Faults<'_> {
             let shown: String = value.chars().take(60).collect();
             let _ = write!(reason, ": '{shown}'");
         }
-        self.found.push(Fault { row, rule: rule.to_owned(), reason });
+        let fault = Fault { row, rule: rule.to_owned(), reason };
+        let drops = self.column.is_some_and(|column| column.drop_rule.as_deref() == Some(rule));
+        match self.column.map(|column| column.on_violation).unwrap_or_default() {
+            OnViolation::Warn if !drops => {
+                self.left_out.push(row);
+                let name = format!("{rule}({})", self.column.map_or("", |column| column.name.as_str()));
+                self.warned.entry(name).or_insert((0, fault.reason)).0 += 1;
+            }
+            OnViolation::Fail if !drops => {
+                self.fatal.get_or_insert(fault);
+            }
+            _ => self.found.push(fault),
+        }
     }
 
     fn by_row(mut self) -> Vec<Fault> {

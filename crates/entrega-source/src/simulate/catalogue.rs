@@ -41,7 +41,8 @@ pub(crate) struct Seller {
 pub(crate) struct Product {
     pub category: u16,
     pub seller: u32,
-    /// The days on which it is on sale, from the first and before the second.
+    /// The days on which it is on sale, from the first and before the second; the second may be in the round after, and
+    /// all later rounds repeat them.
     on_sale: [u32; 2],
     /// In cents.
     pub price: u32,
@@ -82,10 +83,14 @@ pub(crate) struct Catalogue {
     pub sellers: Vec<Seller>,
     pub products: Vec<Product>,
     by_seller: Vec<u32>,
-    popular: Choice,
+    /// Products by how well they sell while they are on sale: in the first round, and in those after it.
+    popular: [Choice; 2],
+    /// Days of a round.
+    round: u32,
     buyers: Choice,
+    /// Where each place of each region lies.
+    points: Vec<Vec<Point>>,
     shop: &'static Shop,
-    seed: u64,
 }
 
 impl Catalogue {
@@ -109,6 +114,12 @@ impl Catalogue {
         // The real shop has forgotten what kind of thing some products are; a tidy one has not.
         let share = |category: &Category| if category.name.is_empty() && !real_mess { 0.0 } else { category.products };
         let kinds = Choice::new(shop.categories.iter().map(share).collect())?;
+        let points: Vec<Vec<Point>> = (0..)
+            .zip(&shop.regions)
+            .map(|(region, own)| {
+                (0..own.prefixes.max(1)).map(|number| point_of(shop, seed, Place { region, number })).collect()
+            })
+            .collect();
         let mut volumes = Vec::new();
         let mut ranges = Vec::new();
         let mut sellers: Vec<Seller> = (0..surplus(count(baskets.sellers, 0.6, 12.0), baskets.seller_surplus))
@@ -121,7 +132,7 @@ impl Catalogue {
                 let slow = chance.normal();
                 let seller = Seller {
                     place,
-                    point: point_of(shop, seed, place),
+                    point: points[region][place.number as usize],
                     slowness: slow * shop.times.handling_seller_sigma,
                     leeway: both(shop.times.limit_slowness_correlation, slow, chance.normal()),
                     charm: chance.normal(),
@@ -152,19 +163,28 @@ impl Catalogue {
                 let comes =
                     range.opens + (1.0 - range.opens) * chance.of_table(&baskets.product_follows_share_of_the_rest);
                 let goes = comes + chance.of_table(&baskets.product_stays_share);
-                let days = f64::from(demand.days());
-                let on_sale = [comes, goes].map(|share| (share.min(1.0) * days).round() as u32);
+                let on_sale = [comes, goes].map(|share| (share.min(2.0) * f64::from(demand.round)).round() as u32);
                 product(shop, category, (seller, range), on_sale, real_mess, &mut chance)
             })
             .collect();
         rake(shop, &sellers, &products, &mut volumes);
         even_out(&mut sellers, &products, &volumes);
-        // What sells for a short time only sells as much in it.
-        for (volume, product) in volumes.iter_mut().zip(&products) {
-            let [comes, goes] = product.on_sale;
-            let open = demand.share_between(comes, goes);
-            *volume = if open > 0.0 { *volume / open } else { 0.0 };
-        }
+        // What sells for a short time only sells as much in it. The first round ends for all; later ones run on.
+        let round = demand.round;
+        let popular = |open: &dyn Fn([u32; 2]) -> f64| {
+            let popularity = |(volume, product): (&f64, &Product)| {
+                let open = open(product.on_sale);
+                if open > 0.0 { volume / open } else { 0.0 }
+            };
+            Choice::new(volumes.iter().zip(&products).map(popularity).collect())
+        };
+        let popular = [
+            popular(&|on_sale| {
+                let [comes, goes] = on_sale.map(|day| day.min(round));
+                demand.share_between(comes, goes)
+            })?,
+            popular(&|[comes, goes]| f64::from(goes - comes) / f64::from(round))?,
+        ];
         let mut by_seller: Vec<u32> = (0..products.len() as u32).collect();
         by_seller.sort_by_key(|product| products[*product as usize].seller);
         let mut start = 0;
@@ -178,22 +198,24 @@ impl Catalogue {
             sellers,
             products,
             by_seller,
-            popular: Choice::new(volumes)?,
+            popular,
+            round,
             buyers: Choice::new(shop.regions.iter().map(|region| region.customers).collect())?,
+            points,
             shop,
-            seed,
         })
     }
 
     /// A product that someone buys on a day.
     pub fn bought(&self, day: u32, chance: &mut Chance) -> u32 {
         // A few draws find something that is on sale; on the first days, when little is, the last one is sold early.
-        let mut product = chance.pick(&self.popular) as u32;
+        let popular = &self.popular[usize::from(day >= self.round)];
+        let mut product = chance.pick(popular) as u32;
         for _ in 0..DRAWS {
             if self.is_on_sale(product, day) {
                 break;
             }
-            product = chance.pick(&self.popular) as u32;
+            product = chance.pick(popular) as u32;
         }
         product
     }
@@ -208,7 +230,8 @@ impl Catalogue {
 
     fn is_on_sale(&self, product: u32, day: u32) -> bool {
         let [comes, goes] = self.products[product as usize].on_sale;
-        (comes..goes).contains(&day)
+        let today = day % self.round;
+        (comes..goes).contains(&today) || (day >= self.round && today + self.round < goes)
     }
 
     /// Where a new buyer lives.
@@ -219,7 +242,7 @@ impl Catalogue {
 
     /// Where a place lies.
     pub fn point(&self, place: Place) -> Point {
-        point_of(self.shop, self.seed, place)
+        self.points[usize::from(place.region)][place.number as usize]
     }
 }
 
@@ -245,8 +268,9 @@ pub(crate) fn city(region: &Region, number: u32) -> &str {
 
 /// A place of a region: the first ones, in its largest city, are likelier.
 fn place_in(shop: &Shop, region: usize, chance: &mut Chance) -> Place {
-    let number = (chance.share().powf(CROWDED) * f64::from(shop.regions[region].prefixes)) as u32;
-    Place { region: region as u16, number }
+    let prefixes = shop.regions[region].prefixes;
+    let number = (chance.share().powf(CROWDED) * f64::from(prefixes)) as u32;
+    Place { region: region as u16, number: number.min(prefixes.saturating_sub(1)) }
 }
 
 fn point_of(shop: &Shop, seed: u64, place: Place) -> Point {

@@ -25,6 +25,11 @@ pub(crate) enum Kind {
     Review,
     Point,
     Network,
+    ToldLate,
+    RowFault,
+    FaultBlock,
+    FaultCycle,
+    WholeFault,
     // Names: never drawn from, only hashed.
     OrderId = 100,
     CustomerId,
@@ -73,6 +78,18 @@ impl Chance {
     /// A place of a choice.
     pub fn pick(&mut self, choice: &Choice) -> usize {
         choice.0.sample(&mut self.0)
+    }
+
+    /// One of a few.
+    pub fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.below(choices.len() as u64) as usize]
+    }
+
+    /// Brings things into any order.
+    pub fn shuffle<T>(&mut self, things: &mut [T]) {
+        for last in (1..things.len()).rev() {
+            things.swap(last, self.below(last as u64 + 1) as usize);
+        }
     }
 
     /// A place by shares that add up to one; for few places.

@@ -1,6 +1,8 @@
 //! When orders are bought, and how busy the network then is.
 //!
-//! Both are worked out for all days before the first order is made. The network's state wanders from day to day, leans on
+//! Both are worked out for all days before the first order is made. A number of orders and the days on which they are
+//! bought only say how large the shop is: what is bought later follows from the same days' weights, so a shop goes on
+//! for as long as it is watched, and its days are the same however many of them are asked for. The network's state wanders from day to day, leans on
 //! how much more than usual is to be carried, and now and then is hit by a disturbance (a strike, floods) that builds up
 //! over days and clears over weeks, as in February and March 2018.
 
@@ -30,9 +32,19 @@ const PRESSURE: f64 = 2.0;
 /// Seconds of a day.
 pub(crate) const DAY: u32 = 86_400;
 
+/// How large the shop is: so many orders in so many days.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub first_day: NaiveDate,
+    pub days: u32,
+    pub orders: u64,
+}
+
 /// All days of a simulation.
 pub(crate) struct Demand {
     pub first_day: NaiveDate,
+    /// Days that the shop was simulated for at once; it may go on after them.
+    pub round: u32,
     /// The number of the first order of each day, and at the end the number of orders.
     starts: Vec<u64>,
     hours: Vec<Choice>,
@@ -42,25 +54,28 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// Spreads `orders` over the days from `first_day` on.
+    /// Spreads orders over days, and goes on in the same way until `days` are full.
     ///
     /// # Errors
     /// When the parameters make no sense.
-    pub fn new(shop: &Shop, seed: u64, first_day: NaiveDate, days: u32, orders: u64) -> Result<Self, SourceError> {
-        let weights: Vec<f64> = (0..days).map(|day| weight(shop, seed, first_day, day)).collect();
-        let total: f64 = weights.iter().sum();
+    pub fn new(shop: &Shop, seed: u64, size: Size, days: u32) -> Result<Self, SourceError> {
+        let Size { first_day, days: fixed, orders } = size;
+        // The network leans on what is bought, also for parcels that leave after the last day.
+        let weights: Vec<f64> =
+            (0..days.max(fixed) + AFTERWARDS).map(|day| weight(shop, seed, first_day, day)).collect();
+        let total: f64 = weights[..fixed as usize].iter().sum();
         let mut starts = vec![0];
         let mut reached = 0.0;
-        for weight in &weights {
+        for weight in &weights[..days as usize] {
             reached += weight;
             starts.push((orders as f64 * reached / total).round() as u64);
         }
-        if let Some(last) = starts.last_mut() {
+        if let Some(last) = starts.get_mut(fixed as usize) {
             *last = orders;
         }
         let hours = shop.demand.hour_share_monday_first.iter().cloned().map(Choice::new).collect::<Result<_, _>>()?;
         let network = network(shop, seed, &weights);
-        Ok(Self { first_day, starts, hours, network, seed })
+        Ok(Self { first_day, round: fixed, starts, hours, network, seed })
     }
 
     /// The numbers of the orders of a day.
@@ -68,14 +83,9 @@ impl Demand {
         self.starts[day as usize]..self.starts[day as usize + 1]
     }
 
-    /// How many days there are.
-    pub fn days(&self) -> u32 {
-        self.starts.len() as u32 - 1
-    }
-
-    /// The share of all orders that is bought from one day on and before another.
+    /// The share of the first round's orders that is bought from one of its days on and before another.
     pub fn share_between(&self, from: u32, before: u32) -> f64 {
-        let total = self.starts.last().copied().unwrap_or(1).max(1);
+        let total = self.starts[self.round as usize].max(1);
         (self.starts[before as usize] - self.starts[from as usize]) as f64 / total as f64
     }
 
@@ -126,7 +136,7 @@ fn network(shop: &Shop, seed: u64, weights: &[f64]) -> Vec<f64> {
     let mean = |range: &[f64]| range.iter().sum::<f64>() / range.len().max(1) as f64;
     let step = times.network_day_sigma * (1.0 - times.network_day_correlation.powi(2)).sqrt() * WANDERING;
     let (mut state, mut pressure, mut strength) = (0.0, 0.0, 0.0);
-    (0..weights.len() as u32 + AFTERWARDS)
+    (0..weights.len() as u32)
         .map(|day| {
             let mut chance = Chance::of(seed, Kind::Network, u64::from(day));
             state = times.network_day_correlation * state + step * chance.normal();
@@ -136,11 +146,31 @@ fn network(shop: &Shop, seed: u64, weights: &[f64]) -> Vec<f64> {
             // What disturbs fades within a fortnight; what has piled up because of it takes longer.
             strength *= 0.93;
             pressure = 0.96 * pressure + 0.07 * strength;
-            let today = (day as usize).min(weights.len().saturating_sub(1));
+            let today = day as usize;
             let week = mean(&weights[today.saturating_sub(6)..=today]);
             let weeks = mean(&weights[today.saturating_sub(55)..=today]);
             let load = if weeks > 0.0 { (week / weeks).ln() } else { 0.0 };
             state + PRESSURE * pressure + (times.network_load_pull + CROWDING) * load
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_the_same_however_many_are_asked_for() {
+        let shop = Shop::fitted().unwrap();
+        let size = Size { first_day: NaiveDate::from_ymd_opt(2017, 6, 1).unwrap(), days: 60, orders: 10_000 };
+        let [short, long] = [60, 90].map(|days| Demand::new(shop, 3, size, days).unwrap());
+        assert_eq!(short.orders(59).end, 10_000);
+        for day in 0..60 {
+            assert_eq!(short.orders(day), long.orders(day), "day {day}");
+        }
+        assert!(long.orders(89).end > 14_000, "the shop goes on");
+        for day in 0..60 + AFTERWARDS {
+            assert!((short.network(day) - long.network(day)).abs() < 1e-12, "day {day}");
+        }
+    }
 }

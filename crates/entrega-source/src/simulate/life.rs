@@ -1,7 +1,7 @@
 //! What becomes of an order: basket, approval, hand-over, delivery, promise, review.
 //!
 //! A life is drawn from the seed and the order's number alone, given the catalogue and the network's days. It is small,
-//! because the lives of all orders under way are kept; the basket is drawn again where its rows are written.
+//! because the lives of all orders under way are kept; the basket is kept for the day on which it is bought.
 
 use super::{
     Mess,

@@ -19,43 +19,48 @@
 mod catalogue;
 mod chance;
 mod demand;
+mod follow;
 mod life;
+mod mess;
 mod parameters;
+mod remembered;
 mod rhythm;
 mod rows;
 mod schedule;
 mod words;
+mod works;
 
 use std::{fmt, sync::Arc};
 
 use chrono::{Days, NaiveDate, NaiveTime};
 use entrega_model::drops::{Cadence, Interval};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::TryStreamExt as _;
 use object_store::{ObjectStore, path::Path};
+use serde::{Deserialize, Serialize};
 
-use self::{
-    catalogue::Catalogue,
-    demand::{DAY, Demand},
-    life::Lives,
-    parameters::Shop,
-    rows::Dates,
-    schedule::{DayLives, Delivery, Schedule},
+use self::{demand::DAY, works::Works};
+pub use self::{
+    follow::{FollowOptions, follow},
+    mess::{Destroyed, Expected, FAULTS, FaultKind, INJECTED_FILE, Injected, Injection},
+    remembered::{Remembered, SIMULATED_FILE},
 };
-use crate::{
-    Clock, DeliverySummary, Progress, SourceError, five_minutes_after, render::FilledDrop, writer::DropWriter,
-};
+use crate::{Clock, DeliverySummary, Progress, SourceError, five_minutes_after};
 
 /// A hundred years: seconds since the first day then fit into 32 bits.
 const MOST_DAYS: u32 = 36_525;
 
 /// How badly the shop's system behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mess {
     /// Nothing contradicts itself.
     None,
     /// As the real one: carriers before approvals, reviews before orders, missing values, repeated points, at the real rates.
     #[default]
     Real,
+    /// As real, and delivered badly on purpose: faulty rows, odd files, late, repeated and broken drops. Each fault is
+    /// listed in [`INJECTED_FILE`] with what should become of it.
+    Heavy,
 }
 
 /// What to simulate.
@@ -111,7 +116,8 @@ impl fmt::Debug for SimulateOptions {
 }
 
 /// Writes a drop of the simulated shop for every interval from the first day to the last under `prefix`/landing. Calls
-/// `progress` after each drop. Doing it again changes nothing.
+/// `progress` after each interval. Doing it again changes nothing. What the shop is like is noted in [`SIMULATED_FILE`],
+/// so that [`follow`] can go on with it.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -127,65 +133,45 @@ impl fmt::Debug for SimulateOptions {
 /// ```
 ///
 /// # Errors
-/// Days that cannot be simulated, a store that cannot be listed, read or written, and a folder that holds another drop.
+/// Days that cannot be simulated, a store that cannot be listed, read or written, a folder that holds another drop, and
+/// a lake that holds another simulated shop.
 pub async fn simulate(
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     options: SimulateOptions,
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<DeliverySummary, SourceError> {
-    let SimulateOptions { orders, from, to, cadence, seed, mess, jobs, produced_at } = options;
-    let days = u32::try_from((to - from).num_days() + 1).ok().filter(|days| (1..=MOST_DAYS).contains(days));
-    let Some(days) = days else { return Err(SourceError::SimulatedSpan { from, to }) };
-    let shop = Shop::fitted()?;
-    let making = move || {
-        let demand = Demand::new(shop, seed, from, days, orders)?;
-        let catalogue = Catalogue::new(shop, seed, orders, mess != Mess::None, &demand)?;
-        Lives::new(shop, catalogue, demand, seed, mess)
-    };
-    let lives = Arc::new(tokio::task::spawn_blocking(making).await.map_err(SourceError::worker)??);
-    let dates = Arc::new(Dates::new(from, days + 400));
-    let cadence = if cadence == Cadence::Hourly { Cadence::Hourly } else { Cadence::Daily };
-    let writer = Arc::new(DropWriter {
-        store,
-        prefix,
-        clock: produced_at,
-        producer: concat!("entrega-simulate ", env!("CARGO_PKG_VERSION")),
-    });
-    let there = Arc::new(writer.delivered().await?);
-    let mut schedule = Schedule::new(&lives, days, cadence);
-    let total = schedule.intervals();
-    let span = Interval { start: from.and_time(NaiveTime::MIN), end: (to + Days::new(1)).and_time(NaiveTime::MIN) };
-    let seconds = schedule.seconds();
-    let mut summary = DeliverySummary::new(span);
-    let days = stream::iter(0..days).map(|day| {
-        let lives = Arc::clone(&lives);
-        async move {
-            let living = move || DayLives::of(&lives, day, seconds);
-            tokio::task::spawn_blocking(living).await.map_err(SourceError::worker)
-        }
-    });
-    let drops = days
-        .buffered(jobs.max(1))
-        .map_ok(|day| stream::iter(schedule.take(day).into_iter().map(Ok)))
-        .try_flatten()
-        .map_ok(|delivery: Delivery| {
-            let (lives, dates) = (Arc::clone(&lives), Arc::clone(&dates));
-            let (writer, there) = (Arc::clone(&writer), Arc::clone(&there));
-            async move {
-                let start = span.start + chrono::TimeDelta::seconds(i64::from(delivery.number) * i64::from(seconds));
-                let interval = Interval { start, end: start + chrono::TimeDelta::seconds(i64::from(seconds)) };
-                let filling = move || FilledDrop { interval, cadence, files: delivery.files(&lives, &dates, seconds) };
-                let drop = tokio::task::spawn_blocking(filling).await.map_err(SourceError::worker)?;
-                writer.deliver(drop, &there).await
-            }
-        })
-        .try_buffer_unordered(jobs.max(1));
-    let mut drops = std::pin::pin!(drops);
-    while let Some(report) = drops.try_next().await? {
-        summary.add(&report);
-        progress(Progress { done: summary.drops, total, drop: &report });
+    let jobs = options.jobs.max(1);
+    let shop = Remembered::of(&options);
+    let days = shop.days()?;
+    let works = Works::open(store, prefix, shop, days, options.produced_at).await?;
+    let known = works.remembered().await?;
+    if let Some(other) = known.as_ref().filter(|known| **known != works.shop) {
+        return Err(SourceError::OtherShop { found: other.to_string(), wanted: works.shop.to_string() });
     }
+    let plan = works.plan(days);
+    let total = plan.intervals as usize;
+    let Remembered { from, to, .. } = works.shop;
+    let span = Interval { start: from.and_time(NaiveTime::MIN), end: (to + Days::new(1)).and_time(NaiveTime::MIN) };
+    let mut summary = DeliverySummary::new(span);
+    let mut injected = Vec::new();
+    let mut to_remember = known.is_none();
+    let mut delivered = std::pin::pin!(
+        works.deliveries(plan, jobs).map_ok(|delivery| works.deliver(delivery)).try_buffer_unordered(jobs)
+    );
+    let mut done = 0;
+    while let Some(interval) = delivered.try_next().await? {
+        // Not before: a lake that holds other drops must not be taken for this shop's.
+        if std::mem::take(&mut to_remember) {
+            works.remember().await?;
+        }
+        interval.reports.iter().for_each(|report| summary.add(report));
+        injected.push((interval.number, interval.injections));
+        done += 1;
+        progress(Progress { done, total, drop: &interval.reports[0] });
+    }
+    injected.sort_by_key(|(number, _)| *number);
+    works.list_injected(total as u32, injected.into_iter().flat_map(|(_, faults)| faults).collect()).await?;
     Ok(summary)
 }
 

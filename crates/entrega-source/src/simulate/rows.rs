@@ -13,13 +13,42 @@ use super::{
 };
 use crate::SourceTable;
 
+/// Bytes of each large file for each order that a daily drop tells of, rounded up. What is reserved too much is never
+/// touched, and so costs nothing.
+const USUAL_BYTES: [(SourceTable, usize); 5] = [
+    (SourceTable::Orders, 170),
+    (SourceTable::Items, 60),
+    (SourceTable::Payments, 24),
+    (SourceTable::Reviews, 60),
+    (SourceTable::Customers, 40),
+];
+
 /// The files of one drop while they grow: bytes and rows of each.
 #[derive(Default)]
-pub(crate) struct Sheets([(Vec<u8>, u64); 9]);
+pub(crate) struct Sheets {
+    files: [(Vec<u8>, u64); 9],
+    /// Which rows of the orders come an interval late.
+    pub late_orders: Vec<u64>,
+}
 
 impl Sheets {
+    /// Files that will tell of so many orders. Room is made for what most intervals need, so that few files are moved
+    /// while they grow.
+    pub fn for_events(orders: usize) -> Self {
+        let mut sheets = Self::default();
+        for (table, bytes) in USUAL_BYTES {
+            sheets.files[table.index()].0.reserve(orders * bytes + 256);
+        }
+        sheets
+    }
+
+    /// Remembers that the last order's row comes late.
+    pub fn note_late_order(&mut self) {
+        self.late_orders.push(self.files[SourceTable::Orders.index()].1 - 1);
+    }
+
     fn row(&mut self, table: SourceTable) -> &mut Vec<u8> {
-        let (bytes, rows) = &mut self.0[table.index()];
+        let (bytes, rows) = &mut self.files[table.index()];
         if *rows == 0 {
             header(bytes, table);
         }
@@ -31,7 +60,7 @@ impl Sheets {
     pub fn filled(self) -> impl Iterator<Item = (SourceTable, Vec<u8>, u64)> {
         SourceTable::ALL
             .into_iter()
-            .zip(self.0)
+            .zip(self.files)
             .filter(|(_, (_, rows))| *rows > 0)
             .map(|(table, (bytes, rows))| (table, bytes, rows))
     }
@@ -257,14 +286,27 @@ impl Writer<'_> {
 
     /// 32 hex digits.
     fn name(&self, row: &mut Vec<u8>, kind: Kind, of: u64) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for word in mixed(self.lives.seed, kind, of) {
-            for byte in word.to_be_bytes() {
-                row.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-            }
+        let mut digits = [0; 32];
+        let [high, low] = mixed(self.lives.seed, kind, of);
+        let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes) {
+            *pair = HEX[usize::from(byte)];
         }
+        row.extend_from_slice(&digits);
     }
 }
+
+/// Each byte as two hex digits.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 fn number(row: &mut Vec<u8>, value: u64) {
     row.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
@@ -278,13 +320,12 @@ fn money(row: &mut Vec<u8>, cents: u32) {
 
 /// Five digits, quoted as in the real files.
 fn prefix(row: &mut Vec<u8>, value: u32) {
-    row.push(b'"');
-    let mut divisor = 10_000;
-    while divisor > 0 {
-        row.push(b'0' + (value / divisor % 10) as u8);
-        divisor /= 10;
+    let (mut text, mut rest) = (*b"\"00000\"", value);
+    for digit in text[1..6].iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
     }
-    row.push(b'"');
+    row.extend_from_slice(&text);
 }
 
 /// Dates as text, written once: `2017-01-05`.
@@ -311,9 +352,12 @@ impl Dates {
     fn moment(&self, row: &mut Vec<u8>, moment: u32) {
         self.day(row, (moment / DAY) as i32);
         let second = moment % DAY;
-        for (mark, value) in [(b' ', second / 3_600), (b':', second / 60 % 60), (b':', second % 60)] {
-            row.extend_from_slice(&[mark, b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
+        let mut text = *b" 00:00:00";
+        for (place, value) in [(1, second / 3_600), (4, second / 60 % 60), (7, second % 60)] {
+            text[place] += (value / 10) as u8;
+            text[place + 1] += (value % 10) as u8;
         }
+        row.extend_from_slice(&text);
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
 
 mod bad_input;
+mod followed;
+mod heavy;
 mod landing;
 mod real_data;
 mod replayed;

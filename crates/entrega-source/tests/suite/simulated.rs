@@ -11,15 +11,15 @@ use entrega_source::{Mess, SimulateOptions, SourceTable, simulate};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore as _, ObjectStoreExt as _, memory::InMemory, path::Path};
 
-fn day(text: &str) -> NaiveDate {
+pub fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn quarter() -> SimulateOptions {
+pub fn quarter() -> SimulateOptions {
     SimulateOptions { orders: 3_000, from: day("2017-10-01"), to: day("2017-12-31"), ..SimulateOptions::default() }
 }
 
-fn delivered(options: SimulateOptions) -> Arc<InMemory> {
+pub fn delivered(options: SimulateOptions) -> Arc<InMemory> {
     let store = Arc::new(InMemory::new());
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(simulate(store.clone(), Path::default(), options, |_| ())).unwrap();
@@ -27,7 +27,7 @@ fn delivered(options: SimulateOptions) -> Arc<InMemory> {
 }
 
 /// All objects of a store, by path.
-fn contents(store: &InMemory) -> BTreeMap<String, Vec<u8>> {
+pub fn contents(store: &InMemory) -> BTreeMap<String, Vec<u8>> {
     futures::executor::block_on(async {
         let paths: Vec<Path> = store.list(None).map_ok(|object| object.location).try_collect().await.unwrap();
         let mut all = BTreeMap::new();

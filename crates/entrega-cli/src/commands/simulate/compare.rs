@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::{Days, NaiveDate, NaiveTime};
 use entrega_flow::{
     Context,
@@ -22,7 +22,7 @@ use entrega_source::{OneDropOptions, OrderSystem, one_drop};
 use super::{deliver, options};
 use crate::{
     answers::Answers,
-    arguments::Simulate,
+    arguments::{MessArgument, Simulate},
     commands::report::write_page,
     output::{say, table},
     progress::{Bars, bar},
@@ -35,6 +35,12 @@ const SETTLING: Days = Days::new(31);
 
 /// Compares, prints, and writes the page.
 pub async fn run(settings: &Settings, arguments: Simulate, source: PathBuf) -> anyhow::Result<()> {
+    if let MessArgument::Heavy = arguments.mess {
+        bail!(
+            "a shop with a heavy mess cannot be compared: what it breaks would count as a difference\n\
+             hint: leave --mess away, its faults are delivered on top of the real mess"
+        );
+    }
     let (from, to) = (arguments.from, arguments.to);
     let settled = to.checked_sub_days(SETTLING).filter(|day| *day > from + SETTLING).unwrap_or(to);
     let folder = tempfile::Builder::new().prefix("entrega-comparison-").tempdir().context(

@@ -122,6 +122,19 @@ impl Delivery {
         self
     }
 
+    /// Saying that a source's file holds everything there is.
+    pub fn whole(mut self, source: &str) -> Self {
+        let (_, file, ..) = *SOURCES.iter().find(|(name, ..)| *name == source).unwrap();
+        self.files.get_mut(file).unwrap().snapshot = true;
+        self
+    }
+
+    /// With rows under the source's header and one more column at its end.
+    pub fn with_column(self, source: &str, column: &str, rows: &[String]) -> Self {
+        let (_, _, _, header) = SOURCES.iter().find(|(name, ..)| *name == source).unwrap();
+        self.with_header(source, &format!("{header},{column}"), rows)
+    }
+
     /// Its manifest.
     pub fn manifest(&self) -> Value {
         let entry = |file: &File| {
