@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import pathlib
+import statistics
 import sys
 import tempfile
 import zipfile
@@ -57,6 +58,51 @@ def least_squares(columns, target):
     design = np.column_stack([np.ones(len(target))] + columns)
     coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)
     return coefficients, target - design @ coefficients
+
+
+def latent_spread(counts):
+    """How unevenly things sell that were counted: the spread (of logarithms) of a lognormal rate, and how many things there
+    are for each that was sold at all. Counts are Poisson draws of the rates, so those of few sales say little one by one."""
+    counts = np.asarray(counts)
+    seen, total = len(counts), counts.sum()
+    points, weights = np.polynomial.hermite_e.hermegauss(101)
+    weights = weights / weights.sum()
+    steps = np.array([1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 80, 120])
+    observed = np.array([(counts <= step).mean() for step in steps])
+    factorial = np.array([math.lgamma(k + 1) for k in range(steps[-1] + 1)])
+    best = None
+    for sigma in np.arange(0.6, 3.01, 0.05):
+        low, high = 1.0, 30.0
+        for _ in range(40):
+            surplus = math.sqrt(low * high)
+            rates = total / (seen * surplus) * np.exp(sigma * points - sigma * sigma / 2)
+            never = float(weights @ np.exp(-rates))
+            low, high = (surplus, high) if surplus * (1 - never) < 1 else (low, surplus)
+        chances = np.exp(np.outer(np.log(rates), np.arange(steps[-1] + 1)) - rates[:, None] - factorial)
+        below = np.cumsum((weights @ chances)[1:]) / (1 - never)
+        if surplus > 3:  # More things that never sell would only cost memory.
+            break
+        gap = float(np.abs(below[steps - 1] - observed).max())
+        best = min(best or (math.inf,), (gap, sigma, surplus))
+    return best[1:]
+
+
+def between_share(values, groups, least=5):
+    """Which share of a variance lies between groups of at least so many, and not within them."""
+    size = values.groupby(groups).transform("count")
+    large, owner = values[size >= least], groups[size >= least]
+    within = large - large.groupby(owner).transform("mean")
+    variance = float((within ** 2).sum() / (len(large) - owner.nunique()))
+    return max(0.0, 1 - variance / float(large.var()))
+
+
+def lifetimes(lives, ended):
+    """Quantiles of lives of which some had not ended when they were last seen (Kaplan and Meier)."""
+    order = np.argsort(lives)
+    lives, ended = np.asarray(lives)[order], np.asarray(ended)[order]
+    alive = np.cumprod(1 - ended / np.arange(len(lives), 0, -1))
+    place = np.searchsorted(1 - alive, PROBABILITIES)
+    return lives[np.minimum(place, len(lives) - 1)].tolist()
 
 
 class Source:
@@ -156,7 +202,7 @@ def regions(source):
         select region, city, n from (
           select left(customer_zip_code_prefix, 2) as region, customer_city as city, count(*) as n,
                  row_number() over (partition by left(customer_zip_code_prefix, 2) order by count(*) desc, customer_city) as place
-          from customers group by 1, 2) where place <= 8 order by region, place""")
+          from customers group by 1, 2) where place <= 24 order by region, place""")
     out = []
     for row in frame.itertuples():
         own = cities[cities.region == row.region]
@@ -214,19 +260,67 @@ def baskets(source):
         with sold as (select product_id, median(price) as price from items group by 1)
         select product_category_name as category, ln(price) as price, ln(product_weight_g + 1) as weight
         from products join sold using (product_id) where product_weight_g > 0 and product_category_name is not null""")
+    # Logarithms of price and weight, without their category's mean: how much of what is left is the seller's own.
+    goods = source.frame("""
+        select seller_id, coalesce(product_category_name, '') as category, ln(median(price)) as price,
+               ln(any_value(product_weight_g) + 1) as weight
+        from items join products using (product_id) where product_weight_g > 0 group by seller_id, category, product_id""")
+    for column in ("price", "weight"):
+        goods[column] -= goods.groupby("category")[column].transform("mean")
+    assortment = source.frame("""
+        select max(n) / sum(n) as main from (
+          select seller_id, product_category_name as category, count(distinct product_id) as n
+          from items join products using (product_id) group by 1, 2) group by seller_id having sum(n) >= 10""").main
     inside = weighed.groupby("category")[["price", "weight"]].transform(lambda column: column - column.mean())
     cents = source.frame("select round(price * 100)::int % 100 as cents, count(*) as n from items group by 1 order by 2 desc limit 6")
-    volume = source.frame("select n from (select count(*) as n from items group by product_id)").n
-    sellers = source.frame("select count(*) as n from items group by seller_id").n
+    sales = source.frame("select seller_id, ln(count(*)) as sold, count(*) as n from items group by seller_id, product_id")
+    volume = sales.n
+    offers = sales.groupby("seller_id").sold.agg(["mean", "count"]).query("count >= 5")
+    sellers = source.frame("select count(distinct product_id) as n from items group by seller_id").n
+    product_sigma, product_surplus = latent_spread(volume)
+    seller_sigma, seller_surplus = latent_spread(sellers)
+    sides = source.frame("""
+        select coalesce(product_category_name, '') as category, ln(product_weight_g) as weight, ln(product_length_cm) as length,
+               ln(product_height_cm) as height, ln(product_width_cm) as width
+        from products where product_weight_g > 0 and product_length_cm > 0""")
+    sides = sides.drop(columns="category") - sides.drop(columns="category").groupby(sides.category).transform("mean")
+    slopes = [float(np.polyfit(sides.weight, sides[side], 1)[0]) for side in ("length", "height", "width")]
+    noise = [float((sides[side] - slope * sides.weight).std()) for side, slope in zip(("length", "height", "width"), slopes)]
     return {
+        "side_log_weight_slope_sigma": list(zip(slopes, noise)),
         "items_share": shares(size.c), "one_product": kinds.one_product, "one_seller": kinds.one_seller,
         "buys_again": again.again / again.n, "buys_again_days": quantiles(wait.days),
         "price_weight_correlation": float(inside.corr().iloc[0, 1]),
         "cents": cents.cents.tolist(), "cents_share": (cents.n / source.frame("select count(*) from items").iloc[0, 0]).tolist(),
-        "unavailable_without_items": none, "product_log_volume_sigma": float(np.log(volume).std()),
-        "seller_log_volume_sigma": float(np.log(sellers).std()), "products": int(len(volume)), "sellers": int(len(sellers)),
+        "price_between_sellers": between_share(goods.price, goods.seller_id),
+        "volume_between_sellers": between_share(sales.sold, sales.seller_id),
+        "volume_size_correlation": float(np.corrcoef(offers["mean"], np.log(offers["count"]))[0, 1]),
+        "weight_between_sellers": between_share(goods.weight, goods.seller_id), "main_category_share": quantiles(assortment),
+        "unavailable_without_items": none, "product_log_volume_sigma": product_sigma, "product_surplus": product_surplus,
+        "seller_log_products_sigma": seller_sigma, "seller_surplus": seller_surplus, **seasons(source), "products": int(len(volume)), "sellers": int(len(sellers)),
         "orders": int(source.frame("select count(*) from orders").iloc[0, 0]),
     }
+
+
+def seasons(source):
+    """When sellers and products come and go, as shares of the days that the shop is seen. Of things that sell often enough
+    to tell; first and last sale lie a gap inside the time in which a thing is on sale."""
+    rows = source.frame("""
+        select product_id, seller_id, epoch(order_purchase_timestamp - timestamp '2017-01-01') / 86400 / 596 as moment
+        from items join orders using (order_id) where order_purchase_timestamp between '2017-01-01' and '2018-08-20'""")
+    def stays(by):
+        seen = rows.groupby(by).moment.agg(["min", "max", "count"])
+        seen = seen[seen["count"] >= 10]
+        gap = (seen["max"] - seen["min"]) / (seen["count"] - 1)
+        ended = seen["max"] + 3 * gap < 1
+        return (seen["min"] - gap).clip(lower=0), (seen["max"] + gap).where(ended, 1.0), ended
+    born, died, ended = stays("product_id")
+    opened, _, _ = stays("seller_id")
+    owner = rows.drop_duplicates("product_id").set_index("product_id").seller_id
+    first = opened.reindex(owner.reindex(born.index)).to_numpy()
+    waited = ((born - first) / (1 - first)).dropna().clip(lower=0)
+    return {"seller_opens_share": quantiles(opened), "product_follows_share_of_the_rest": quantiles(waited),
+            "product_stays_share": lifetimes((died - born).to_numpy(), ended.to_numpy())}
 
 
 def payments(source):
@@ -252,13 +346,34 @@ def payments(source):
 
 
 def freight(source):
+    """What carriage costs by distance, weight, price and the customer's state, against São Paulo."""
     rows = source.frame("""
-        select freight / n_items as freight, distance, weight from facts
+        select freight / n_items as freight, price / n_items as price, distance, weight, customer_state from facts
         where freight > 0 and distance > 0 and weight > 0""")
+    states = sorted(set(rows.customer_state) - {"SP"})
     coefficients, residuals = least_squares(
-        [np.log(rows.distance.to_numpy() + 20), np.log(rows.weight.to_numpy() / 1000 + 1)], np.log(rows.freight.to_numpy()))
-    return {"intercept_log_distance_log_weight": coefficients.tolist(), "log_noise": quantiles(residuals),
+        [np.log(rows.distance.to_numpy() + 20), np.log(rows.weight.to_numpy() / 1000 + 1), np.log(rows.price.to_numpy())]
+        + [(rows.customer_state == state).to_numpy(float) for state in states], np.log(rows.freight.to_numpy()))
+    return {"intercept_log_distance_log_weight_log_price": coefficients[:4].tolist(),
+            "state": dict(zip(states, coefficients[4:].tolist())), "log_noise": quantiles(residuals),
             "free_share": source.frame("select avg((freight_value = 0)::int) from items").iloc[0, 0]}
+
+
+def hours_of_week(source, column):
+    """How much happens in each hour of the week, from Monday on."""
+    counts = source.frame(f"""
+        select (dayofweek({column}) + 6) % 7 * 24 + hour({column}) as h, count(*) as n from orders
+        where {column} is not null group by 1""")
+    return shares(counts.set_index("h").n.reindex(range(168)).fillna(0))
+
+
+def working_days(start, end, hours):
+    """Days from one moment to another in time that runs as fast as things happen: a week is a week, nights are short."""
+    reached = np.concatenate([[0.0], np.cumsum(hours)])
+    def worked(moments):
+        clock = (moments - pd.Timestamp("2016-01-04")).dt.total_seconds().to_numpy() / (7 * 86400)
+        return np.floor(clock) + np.interp((clock - np.floor(clock)) * 168, np.arange(169), reached)
+    return 7 * (worked(end) - worked(start))
 
 
 def times(source):
@@ -267,14 +382,31 @@ def times(source):
         select *, strftime(order_purchase_timestamp, '%Y-%m') as month, order_delivered_carrier_date::date as handed
         from facts where order_purchase_timestamp between '2017-01-05' and '2018-08-20' and distance is not null
           and handling > 0 and transit > 0 and order_status = 'delivered'""")
+    by_hand, by_door = hours_of_week(source, "order_delivered_carrier_date"), hours_of_week(source, "order_delivered_customer_date")
+    rows["handling"] = working_days(rows.order_approved_at, rows.order_delivered_carrier_date, by_hand)
+    rows["transit"] = working_days(rows.order_delivered_carrier_date, rows.order_delivered_customer_date, by_door)
     states = sorted(rows.customer_state.unique())
     far = np.log(rows.distance.to_numpy() + 20)
     log_handling = np.log(rows.handling.to_numpy().clip(0.05))
+    by_month = pd.Series(log_handling).groupby(rows.month).mean()
+    log_handling = log_handling - by_month.reindex(rows.month).to_numpy()
     by_seller = pd.Series(log_handling).groupby(rows.seller_id).agg(["mean", "count"])
     large = by_seller[by_seller["count"] >= 30]
-    within = pd.Series(log_handling - by_seller["mean"].reindex(rows.seller_id).to_numpy())
+    within = pd.Series(log_handling - large["mean"].reindex(rows.seller_id).to_numpy()).dropna()
+    # Working days from approval to the limit (holidays count as working days here, few as they are).
+    after = lambda column: column.to_numpy().astype("datetime64[D]") + 1
+    allowed = np.busday_count(after(rows.order_approved_at), after(rows.limit_date))
+    allowed = pd.Series(allowed).clip(lower=1)
+    log_allowed = np.log(allowed)
+    own = pd.DataFrame({"handling": log_handling, "limit": log_allowed})[rows.seller_id.isin(large.index)]
+    own = own - own.groupby(rows.seller_id).transform("mean")
+    habit = log_allowed.groupby(rows.seller_id).mean().reindex(large.index)
+    calendar = np.log((rows.limit_date.dt.normalize() - rows.order_approved_at.dt.normalize()).dt.days.clip(lower=1).to_numpy())
     dummies = [(rows.customer_state == state).to_numpy(float) for state in states if state != "SP"]
     transit, left = least_squares([far] + dummies, np.log(rows.transit.to_numpy().clip(0.2)))
+    # What carriers learn over seasons, by the median over seven months: storms and strikes are shorter.
+    seasonal = pd.Series(left).groupby(rows.month).median().rolling(7, center=True, min_periods=4).median()
+    left = left - seasonal.reindex(rows.month).to_numpy()
     handed = pd.Series(left).groupby(rows.handed).agg(["mean", "count"])
     handed = handed[handed["count"] >= 20]["mean"]
     sizes = pd.Series(1, index=rows.handed).groupby(level=0).sum().reindex(handed.index)
@@ -283,29 +415,31 @@ def times(source):
     load = np.log(sizes.rolling(7, min_periods=3).mean() / sizes.rolling(56, min_periods=14).mean()).fillna(0)
     pull = float(np.polyfit(load.to_numpy(), steps, 1)[0])
     rest = left - handed.reindex(rows.handed).fillna(0).to_numpy()
-    promise, promise_left = least_squares([far] + dummies, np.log(rows.promised.to_numpy().clip(2)))
+    # How far the unlucky wait beyond the others, by state: strikes and raids on the road are not everywhere alike.
+    unlucky = pd.Series(rest).groupby(rows.customer_state).quantile(0.95)[rows.customer_state.value_counts()[lambda n: n >= 300].index]
+    promise, promise_left = least_squares([far, calendar] + dummies, np.log(rows.promised.to_numpy().clip(2)))
     drift = pd.Series(promise_left).groupby(rows.month).mean()
     promise_rest = promise_left - drift.reindex(rows.month).to_numpy()
     together = float(np.corrcoef(rest, promise_rest)[0, 1])
-    carrier = source.frame("select hour(order_delivered_carrier_date) as h, count(*) as n from orders where order_delivered_carrier_date is not null group by 1 order by 1")
-    arrived = source.frame("select hour(order_delivered_customer_date) as h, count(*) as n from orders where order_delivered_customer_date is not null group by 1 order by 1")
-    carrier_days = source.frame("select (dayofweek(order_delivered_carrier_date) + 6) % 7 as d, count(*) as n from orders where order_delivered_carrier_date is not null group by 1 order by 1")
-    arrived_days = source.frame("select (dayofweek(order_delivered_customer_date) + 6) % 7 as d, count(*) as n from orders where order_delivered_customer_date is not null group by 1 order by 1")
-    limits = source.frame("select datediff('day', order_approved_at, limit_date) as d from facts where order_approved_at is not null and limit_date >= order_approved_at")
     state_effect = dict(zip([state for state in states if state != "SP"], transit[2:].tolist()))
-    promise_effect = dict(zip([state for state in states if state != "SP"], promise[2:].tolist()))
+    promise_effect = dict(zip([state for state in states if state != "SP"], promise[3:].tolist()))
     return {
-        "handling_log_mean": float(large["mean"].mean()), "handling_seller_sigma": float(large["mean"].std()),
+        "handling_log_mean": float(by_month.mean()),
+        "handling_seller_sigma": math.sqrt(between_share(pd.Series(log_handling), rows.seller_id, 30) * float(np.var(log_handling))),
         "handling_log_noise": quantiles(within),
-        "handling_by_growth_month": [float(value) for value in pd.Series(log_handling).groupby(rows.month).mean() - log_handling.mean()],
+        "handling_by_growth_month": (by_month - by_month.mean()).tolist(),
         "transit_intercept_log_distance": transit[:2].tolist(), "transit_state": state_effect, "transit_log_noise": quantiles(rest),
         "network_day_correlation": rho, "network_day_sigma": float(np.std(steps)), "network_load_pull": pull,
-        "promise_intercept_log_distance": promise[:2].tolist(), "promise_state": promise_effect,
+        "transit_between_sellers": between_share(pd.Series(rest), rows.seller_id, 30), "transit_log_sigma": float(np.std(rest)),
+        "transit_spread_by_state": (unlucky / float(np.quantile(rest, 0.95))).to_dict(),
+        "transit_log_drift_by_growth_month": seasonal.tolist(),
+        "promise_intercept_log_distance_log_limit": promise[:3].tolist(), "promise_state": promise_effect,
         "promise_log_noise": quantiles(promise_rest), "promise_log_drift_by_growth_month": drift.tolist(),
         "promise_transit_correlation": together,
-        "handover_hour_share": shares(carrier.n), "delivery_hour_share": shares(arrived.n),
-        "handover_weekday_share_monday_first": shares(carrier_days.n), "delivery_weekday_share_monday_first": shares(arrived_days.n),
-        "shipping_limit_days": quantiles(limits.d),
+        "handover_hour_of_week_share": by_hand,
+        "delivery_hour_of_week_share": by_door,
+        "limit_working_days": quantiles(allowed), "limit_between_sellers": between_share(log_allowed, rows.seller_id, 30),
+        "limit_handling_correlation": float(own.corr().iloc[0, 1]), "limit_slowness_correlation": float(np.corrcoef(habit, large["mean"])[0, 1]),
     }
 
 
@@ -325,6 +459,7 @@ def reviews(source):
     bands = [-10, 0, 1, 2, 3, 5, 8, 14, 1000]
     band = np.searchsorted(bands, rows.delay.fillna(2000).to_numpy(), side="left")
     scores = [[int(((band == k) & (rows.review_score == score)).sum()) + 0.5 for score in range(1, 6)] for k in range(len(bands) + 1)]
+    effects = score_effects(source, bands)
     after = (rows.review_creation_date.dt.normalize() - rows.delivered.dt.normalize()).dt.days
     answered = (rows.review_answer_timestamp - rows.review_creation_date).dt.total_seconds() / 86400
     early = rows[(rows.delay > 2)]
@@ -336,12 +471,43 @@ def reviews(source):
         "answered_days": quantiles(answered.dropna()),
         "message_share_by_score": [float(rows[rows.review_score == s].review_comment_message.notna().mean()) for s in range(1, 6)],
         "title_share_by_score": [float(rows[rows.review_score == s].review_comment_title.notna().mean()) for s in range(1, 6)],
-        "message_log_length": [float(np.log(rows.review_comment_message.dropna().str.len()).mean()),
-                               float(np.log(rows.review_comment_message.dropna().str.len()).std())],
+        "message_length": quantiles(rows.review_comment_message.dropna().str.len()), **effects,
         "orders_without": float(source.frame("select avg((r.order_id is null)::int) from orders left join (select distinct order_id from reviews) r using (order_id)").iloc[0, 0]),
         "orders_with_two": float(source.frame("select count(*) from (select order_id from reviews group by 1 having count(*) > 1)").iloc[0, 0]
                                  / len(rows)),
     }
+
+
+def score_effects(source, bands):
+    """What moves scores beyond the delay, in units of a standard normal mood that is cut into scores: the seller, how many
+    items and sellers an order has, how long it took."""
+    rows = source.frame("""
+        with answered as (select order_id, arg_max(review_score, review_answer_timestamp) as score from reviews group by 1),
+        counts as (select order_id, count(distinct seller_id) as n_sellers from items group by 1)
+        select facts.seller_id, least(n_items, 4) as n_items, n_sellers, delay, score, ln(greatest(
+          datediff('day', order_purchase_timestamp::date, order_delivered_customer_date::date), 1)) as took
+        from facts join answered using (order_id) join counts using (order_id) where delay is not null and score is not null""")
+    band = np.searchsorted(bands, rows.delay.to_numpy(), side="left")
+    normal = statistics.NormalDist()
+    def mood(scores):
+        """The mean of a standard normal mood between the cuts that give these shares of scores."""
+        share = scores.value_counts(normalize=True).sort_index()
+        cuts = [0.0] + [normal.pdf(normal.inv_cdf(min(reached, 1 - 1e-12))) for reached in share.cumsum()]
+        return scores.map({score: (cuts[k] - cuts[k + 1]) / part for k, (score, part) in enumerate(share.items())})
+    rows["mood"] = rows.groupby(band).score.transform(mood)
+    # A score tells its mood only roughly: what it shows of a shift is the share of the mood's variance that it tells.
+    told = float(rows.mood.var())
+    alone = rows[rows.n_sellers == 1]
+    by_items = alone.groupby("n_items").mood.mean()
+    several = rows[rows.n_sellers > 1]
+    shift = float((several.mood - by_items.reindex(several.n_items).to_numpy()).mean())
+    usual = rows.took.groupby(band).mean()
+    took = rows.took - usual.reindex(band).to_numpy()
+    between = between_share(alone.mood, alone.seller_id, 20) * float(alone.mood.var())
+    shifted = (by_items.reindex(rows.n_items).to_numpy() + shift * (rows.n_sellers > 1).to_numpy()) / told
+    return {"mood_by_items": (by_items / told).tolist(), "mood_own_sigma": math.sqrt(1 - between / told ** 2 - shifted.var()), "mood_of_several_sellers": shift / told,
+            "mood_by_log_days": float(np.polyfit(took, rows.mood, 1)[0]) / told, "log_days_by_delay_band": usual.reindex(range(len(bands))).ffill().tolist(),
+            "mood_seller_sigma": math.sqrt(between) / told}
 
 
 def quirks(source):

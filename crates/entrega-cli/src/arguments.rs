@@ -99,10 +99,11 @@ Examples:
   entrega simulate --lake lake --orders 1000000 --cadence hourly --seed 7
   entrega simulate --lake lake --orders 5000 --from 2018-01-01 --to 2018-03-31 --mess none
   entrega simulate --lake lake --mess heavy
-  entrega simulate --lake lake --follow --speed 3600x")]
+  entrega simulate --lake lake --follow --speed 3600x
+  entrega simulate --compare brazilian-ecommerce.zip --out comparison.html")]
 pub struct Simulate {
     /// Go on with the shop that is there, one drop for each interval that passes, until Ctrl-C.
-    #[arg(long, conflicts_with_all = ["orders", "from", "to", "cadence", "seed", "mess"])]
+    #[arg(long, conflicts_with_all = ["orders", "from", "to", "cadence", "seed", "mess", "compare"])]
     pub follow: bool,
     /// How much faster than the clock time passes: at 3600x an hourly drop comes every second.
     #[arg(long, value_name = "TIMES", default_value = "1x", value_parser = speed, requires = "follow")]
@@ -110,9 +111,9 @@ pub struct Simulate {
     /// Stop after so many intervals.
     #[arg(long, value_name = "N", requires = "follow")]
     pub intervals: Option<u64>,
-    /// Orders that are bought in the time from the first to the last day.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub orders: u64,
+    /// Orders that are bought in the time from the first to the last day [default: 100000, or the real shop's].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub orders: Option<u64>,
     /// The day on which the shop opens.
     #[arg(long, value_name = "DATE", default_value = "2017-01-01")]
     pub from: NaiveDate,
@@ -131,6 +132,12 @@ pub struct Simulate {
     /// Workers; they change nothing but the time that it takes [default: all cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     pub jobs: Option<u64>,
+    /// No drops, but a comparison with the real shop: the data set's zip, or a folder of its nine CSV files. Needs no lake.
+    #[arg(long, value_name = "ZIP|FOLDER")]
+    pub compare: Option<PathBuf>,
+    /// Where the comparison's page is written.
+    #[arg(long, value_name = "FILE", default_value = "comparison.html", requires = "compare")]
+    pub out: PathBuf,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -3,6 +3,7 @@
 //! This file is the table of contents: what can be asked of the binary, in the order of the data's way. Each verb
 //! lives in `commands/<verb>.rs`.
 
+mod answers;
 mod arguments;
 mod commands;
 mod failure;

@@ -1,14 +1,12 @@
-// Draws the report's charts with Observable Plot, from the JSON block in the page. Colours are CSS variables, so that a
-// change between light and dark needs no redrawing.
+// Draws the report's charts with Observable Plot.
 (() => {
   "use strict";
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const { data, style, thousands } = charts;
   const day = 86400000;
   const first = Date.parse(data.first);
   const last = Date.parse(data.last);
   const date = (index) => new Date(first + index * day);
   const colours = ["var(--main)", "var(--second)"];
-  const thousands = d3.format(",.0f");
   const units = {
     count: thousands,
     reais: (value) => `R$ ${thousands(value)}`,
@@ -18,7 +16,6 @@
   };
   const ticks = { count: thousands, reais: thousands, share: d3.format(".0%"), days: d3.format(".0f"), score: d3.format(".1f") };
   const dayName = d3.utcFormat("%a %-d %b");
-  const style = { fontFamily: "inherit", fontSize: "11.5px", background: "transparent", fontVariantNumeric: "tabular-nums" };
 
   function spark(element) {
     if (!element.clientWidth) return;
@@ -122,18 +119,9 @@
     };
   }
 
-  function draw() {
+  charts.draw(() => {
     document.querySelectorAll("[data-spark]").forEach(spark);
     document.querySelectorAll("[data-chart]").forEach(trend);
     document.querySelectorAll("[data-tiles]").forEach(tiles);
-  }
-
-  document.documentElement.classList.add("drawn");
-  draw();
-  let width = window.innerWidth;
-  window.addEventListener("resize", () => {
-    if (window.innerWidth === width) return;
-    width = window.innerWidth;
-    draw();
   });
 })();

@@ -13,11 +13,9 @@
 mod breakdown;
 mod dates;
 mod figures;
-mod format;
 mod history;
 mod late_items;
 mod page;
-mod rows;
 mod sentence;
 mod trends;
 
@@ -26,12 +24,15 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use entrega_model::metrics::METRICS;
 
-use crate::source::{LakeFacts, QualityLevel, QueryError, QuerySource};
+use crate::{
+    format,
+    rows::{AskError, Rows, ask},
+    source::{LakeFacts, QualityLevel, QuerySource},
+};
 use breakdown::{Breakdown, By};
 pub use figures::{Comparison, Figure};
 use history::{History, Span};
 use page::{Definition, Page, QualityBadge, Query, Section, Source};
-use rows::Rows;
 
 /// How many groups a breakdown shows.
 const GROUPS_SHOWN: usize = 10;
@@ -86,28 +87,9 @@ pub enum ReportError {
         /// The last day with events.
         last: NaiveDate,
     },
-    /// A query failed.
-    #[error(
-        "asking for {what} failed: {error}\nhint: the report reads summary.* and clean.*; `entrega tables` shows whether they are there"
-    )]
-    Query {
-        /// What was asked for.
-        what: &'static str,
-        /// What the engine says.
-        error: QueryError,
-    },
-    /// An answer has another shape than expected.
-    #[error(
-        "the answer on {what} cannot be read in column {column}: {message}\nhint: a table was made by another version of entrega; run `entrega run all`"
-    )]
-    Unreadable {
-        /// What was asked for.
-        what: &'static str,
-        /// The column.
-        column: String,
-        /// Why.
-        message: String,
-    },
+    /// A question has no answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
     /// The page's template is broken; a bug.
     #[error("the report's template failed: {0}\nhint: this is a bug in entrega, please report it")]
     Template(minijinja::Error),
@@ -198,11 +180,6 @@ pub async fn build_report(source: &dyn QuerySource, options: ReportOptions) -> R
     };
     let html = page::render(&page, &charts)?;
     Ok(Report { date, headline, figures: page.figures, html, late_to_carrier_csv: late_items::csv(&items), csv_name })
-}
-
-async fn ask(source: &dyn QuerySource, what: &'static str, sql: &str) -> Result<Rows, ReportError> {
-    let batches = source.query(sql).await.map_err(|error| ReportError::Query { what, error })?;
-    Rows::new(&batches, what)
 }
 
 /// The queries that need a date.

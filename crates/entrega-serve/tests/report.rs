@@ -174,7 +174,7 @@ async fn data_stays_data() {
     assert!(!report.html.contains("<b>campinas"), "a city became markup");
     assert!(report.html.contains("&lt;b&gt;campinas"));
     assert!(report.html.contains("memory &lt;lake&gt;"));
-    assert_eq!(report.html.matches("</script>").count(), 4, "the data block and three scripts");
+    assert_eq!(report.html.matches("</script>").count(), 5, "the data block and four scripts");
     assert!(report.html.contains("default-src &#39;none&#39;") || report.html.contains("default-src 'none'"));
     assert!(report.html.len() < 1_500_000, "{} bytes", report.html.len());
 }

@@ -1,10 +1,13 @@
-//! `entrega simulate`: the drops of a shop that never was, all at once or as time passes.
+//! `entrega simulate`: the drops of a shop that never was, all at once or as time passes, or how it compares with the real
+//! one.
+
+mod compare;
 
 use std::{future::pending, sync::Arc};
 
 use entrega_lake::Lake;
 use entrega_model::drops::Interval;
-use entrega_source::{FollowOptions, SimulateOptions, follow, simulate};
+use entrega_source::{DeliverySummary, FollowOptions, SimulateOptions, follow, simulate};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -15,15 +18,29 @@ use crate::{
     settings::Settings,
 };
 
+/// About as many as the real shop has in the same time.
+const USUAL_ORDERS: u64 = 100_000;
+
 /// Runs the verb.
 pub async fn run(settings: &Settings, arguments: Simulate) -> anyhow::Result<()> {
+    if let Some(source) = arguments.compare.clone() {
+        return Box::pin(compare::run(settings, arguments, source)).await;
+    }
     if arguments.follow {
         return go_on(settings, arguments).await;
     }
     let lake = Lake::open_or_create(settings.lake()?).await?;
     let _lease = lake.lease()?;
+    let options = options(&arguments, arguments.orders.unwrap_or(USUAL_ORDERS))?;
+    let summary = deliver(&lake, options, "drops").await?;
+    say_what_was_delivered(&summary);
+    Ok(())
+}
+
+/// What was asked for, with so many orders.
+fn options(arguments: &Simulate, orders: u64) -> anyhow::Result<SimulateOptions> {
     let mut options = SimulateOptions {
-        orders: arguments.orders,
+        orders,
         from: arguments.from,
         to: arguments.to,
         cadence: arguments.cadence.into(),
@@ -34,7 +51,12 @@ pub async fn run(settings: &Settings, arguments: Simulate) -> anyhow::Result<()>
     if let Some(jobs) = arguments.jobs {
         options.jobs = usize::try_from(jobs)?;
     }
-    let drops = bar(0, "drops");
+    Ok(options)
+}
+
+/// Writes the drops, and shows how far it is.
+async fn deliver(lake: &Lake, options: SimulateOptions, what: &str) -> anyhow::Result<DeliverySummary> {
+    let drops = bar(0, what);
     let (store, prefix) = (Arc::clone(lake.store()), lake.prefix().clone());
     let summary = simulate(store, prefix, options, |progress| {
         drops.set_length(progress.total as u64);
@@ -42,8 +64,7 @@ pub async fn run(settings: &Settings, arguments: Simulate) -> anyhow::Result<()>
     })
     .await?;
     drops.finish_and_clear();
-    say_what_was_delivered(&summary);
-    Ok(())
+    Ok(summary)
 }
 
 /// Follows the shop. No lease is taken: drops are only added, the manifest last, so that a run may work beside it.

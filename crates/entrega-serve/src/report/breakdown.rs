@@ -10,7 +10,8 @@ use chrono::NaiveDate;
 use entrega_model::metrics::{days_between, metric};
 use serde::Serialize;
 
-use super::{format, history::back, rows::Rows};
+use super::history::back;
+use crate::{format, rows::Rows};
 
 /// The length of the window, in days, the report's day included.
 pub(super) const WINDOW: i64 = 28;

@@ -4,10 +4,8 @@ use chrono::NaiveDate;
 use entrega_model::metrics::{Good, Metric, metric};
 use serde::Serialize;
 
-use super::{
-    format,
-    history::{History, Reading, Span, back},
-};
+use super::history::{History, Reading, Span, back};
+use crate::format;
 
 /// The metrics on top of the report, and the metric that tells the reader what each is out of, if any.
 const HEADLINES: [(&str, Option<(&str, &str)>); 12] = [

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike as _, NaiveDate, TimeDelta};
 use entrega_model::metrics::{Formula, METRICS, Metric, days_between, delivery_days_quantile, open_orders_statement};
 
-use super::{ReportError, rows::Rows};
+use crate::rows::{AskError, Rows};
 
 /// A metric over some days, and the number it rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -94,7 +94,7 @@ fn all_measures() -> BTreeSet<&'static str> {
 
 impl History {
     /// Puts the three answers together.
-    pub fn new(begins: NaiveDate, measures: &Rows, delivery_days: &Rows, standing: &Rows) -> Result<Self, ReportError> {
+    pub fn new(begins: NaiveDate, measures: &Rows, delivery_days: &Rows, standing: &Rows) -> Result<Self, AskError> {
         let mut history = Self { begins, ..Self::default() };
         for row in 0..measures.len {
             let sums = all_measures()
@@ -182,8 +182,8 @@ impl History {
     }
 }
 
-fn day(rows: &Rows, row: usize) -> Result<NaiveDate, ReportError> {
-    rows.date("date", row).filter(|date| date.year() > 1970).ok_or_else(|| ReportError::Unreadable {
+fn day(rows: &Rows, row: usize) -> Result<NaiveDate, AskError> {
+    rows.date("date", row).filter(|date| date.year() > 1970).ok_or_else(|| AskError::Unreadable {
         what: "the network by day",
         column: "date".to_owned(),
         message: "it holds no date".to_owned(),

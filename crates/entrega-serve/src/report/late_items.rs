@@ -2,11 +2,8 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 
-use super::{
-    breakdown::{Cell, Table, columns, short_id, text},
-    format,
-    rows::Rows,
-};
+use super::breakdown::{Cell, Table, columns, short_id, text};
+use crate::{format, rows::Rows};
 
 /// The columns of the CSV, in the order that the classic report has.
 const CSV_COLUMNS: [&str; 14] = [

@@ -8,7 +8,8 @@
 
 use chrono::NaiveDate;
 
-use super::{breakdown::Breakdown, figures::Figure, format};
+use super::{breakdown::Breakdown, figures::Figure};
+use crate::format;
 
 /// Less than this apart, two rates are in line with each other.
 const NOTEWORTHY: f64 = 0.005;

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{
     breakdown::{Breakdown, Group},
     figures::{Figure, usual_range},
-    format,
     history::{History, Span, back},
     page::Trend,
 };
+use crate::format;
 
 /// The length of a trend, in days.
 const DAYS: i64 = 90;

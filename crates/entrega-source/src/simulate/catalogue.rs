@@ -1,7 +1,8 @@
 //! Who sells what, and where everyone is: places, sellers and products. Made once, before the first order.
 
 use super::{
-    chance::{Chance, Choice, Kind},
+    chance::{Chance, Choice, Kind, both},
+    demand::Demand,
     parameters::{Category, Region, Shop},
 };
 use crate::SourceError;
@@ -25,6 +26,12 @@ pub(crate) struct Seller {
     pub point: Point,
     /// How much longer than others it takes to hand over, as a logarithm.
     pub slowness: f64,
+    /// How much longer than others it is given for that, standard normal.
+    pub leeway: f64,
+    /// How much longer than others' its parcels travel, as a logarithm.
+    pub road: f64,
+    /// How much more than others it pleases buyers, standard normal.
+    pub charm: f64,
     /// Its products: a range of [`Catalogue::by_seller`].
     products: std::ops::Range<u32>,
 }
@@ -34,6 +41,9 @@ pub(crate) struct Seller {
 pub(crate) struct Product {
     pub category: u16,
     pub seller: u32,
+    /// The days on which it is on sale, from the first and before the second; the second may be in the round after, and
+    /// all later rounds repeat them.
+    on_sale: [u32; 2],
     /// In cents.
     pub price: u32,
     /// In grams.
@@ -45,12 +55,38 @@ pub(crate) struct Product {
     pub description_length: u16,
 }
 
+/// What a seller offers.
+struct Range {
+    /// Most of it is of this category, and that is this share of it.
+    category: usize,
+    share: f64,
+    /// How well its things sell, and how much more expensive and heavier than others in their category they are, standard
+    /// normal.
+    volume: f64,
+    price: f64,
+    weight: f64,
+    /// When it opens, as a share of the shop's time.
+    opens: f64,
+}
+
+/// Draws until something is found that is on sale: enough for the first days, when little is; later a few do.
+const DRAWS: u32 = 64;
+
+/// Rounds in which volumes are scaled to categories and regions; they hardly change after the third.
+const RAKES: usize = 4;
+
+/// How much likelier the first places of a region are, which lie in its largest city; a power of an even share.
+const CROWDED: f64 = 1.4;
+
 /// Everything that orders refer to.
 pub(crate) struct Catalogue {
     pub sellers: Vec<Seller>,
     pub products: Vec<Product>,
     by_seller: Vec<u32>,
-    popular: Choice,
+    /// Products by how well they sell while they are on sale: in the first round, and in those after it.
+    popular: [Choice; 2],
+    /// Days of a round.
+    round: u32,
     buyers: Choice,
     /// Where each place of each region lies.
     points: Vec<Vec<Point>>,
@@ -63,10 +99,21 @@ impl Catalogue {
     ///
     /// # Errors
     /// When the parameters make no sense.
-    pub fn new(shop: &'static Shop, seed: u64, orders: u64, real_mess: bool) -> Result<Self, SourceError> {
+    pub fn new(
+        shop: &'static Shop,
+        seed: u64,
+        orders: u64,
+        real_mess: bool,
+        demand: &Demand,
+    ) -> Result<Self, SourceError> {
+        let baskets = &shop.baskets;
         let growth = orders as f64 / shop.baskets.orders as f64;
         let count = |real: u64, power: f64, least: f64| (real as f64 * growth.powf(power)).round().max(least) as u64;
         let regions = Choice::new(shop.regions.iter().map(|region| region.sellers).collect())?;
+        let surplus = |count: u64, surplus: f64| (count as f64 * surplus) as u64;
+        // The real shop has forgotten what kind of thing some products are; a tidy one has not.
+        let share = |category: &Category| if category.name.is_empty() && !real_mess { 0.0 } else { category.products };
+        let kinds = Choice::new(shop.categories.iter().map(share).collect())?;
         let points: Vec<Vec<Point>> = (0..)
             .zip(&shop.regions)
             .map(|(region, own)| {
@@ -74,31 +121,70 @@ impl Catalogue {
             })
             .collect();
         let mut volumes = Vec::new();
-        let mut sellers: Vec<Seller> = (0..count(shop.baskets.sellers, 0.6, 12.0) * 4 / 3)
+        let mut ranges = Vec::new();
+        let mut sellers: Vec<Seller> = (0..surplus(count(baskets.sellers, 0.6, 12.0), baskets.seller_surplus))
             .map(|number| {
                 let mut chance = Chance::of(seed, Kind::Seller, number);
                 let region = chance.pick(&regions);
                 let place = place_in(shop, region, &mut chance);
-                volumes.push((chance.normal() * shop.baskets.seller_log_volume_sigma).exp());
-                let slowness = chance.normal() * shop.times.handling_seller_sigma;
-                Seller { place, point: points[region][place.number as usize], slowness, products: 0..0 }
+                let large = chance.normal();
+                volumes.push((large * baskets.seller_log_products_sigma).exp());
+                let slow = chance.normal();
+                let seller = Seller {
+                    place,
+                    point: points[region][place.number as usize],
+                    slowness: slow * shop.times.handling_seller_sigma,
+                    leeway: both(shop.times.limit_slowness_correlation, slow, chance.normal()),
+                    charm: chance.normal(),
+                    road: chance.normal() * shop.times.transit_log_sigma,
+                    products: 0..0,
+                };
+                ranges.push(Range {
+                    category: chance.pick(&kinds),
+                    share: chance.of_table(&baskets.main_category_share),
+                    volume: both(baskets.volume_size_correlation, large, chance.normal()),
+                    price: chance.normal(),
+                    weight: chance.normal(),
+                    opens: chance.of_table(&baskets.seller_opens_share),
+                });
+                seller
             })
             .collect();
         let selling = Choice::new(volumes)?;
-        // The real shop has forgotten what kind of thing some products are; a tidy one has not.
-        let share = |category: &Category| if category.name.is_empty() && !real_mess { 0.0 } else { category.products };
-        let kinds = Choice::new(shop.categories.iter().map(share).collect())?;
-        let mut weights = Vec::new();
-        let products: Vec<Product> = (0..count(shop.baskets.products, 0.8, 60.0) * 5 / 4)
+        let mut volumes = Vec::new();
+        let products: Vec<Product> = (0..surplus(count(baskets.products, 0.8, 60.0), baskets.product_surplus))
             .map(|number| {
                 let mut chance = Chance::of(seed, Kind::Product, number);
                 let seller = chance.pick(&selling) as u32;
-                let category = chance.pick(&kinds);
-                let volume = (chance.normal() * shop.baskets.product_log_volume_sigma).exp();
-                weights.push(volume * shop.categories[category].items / shop.categories[category].products);
-                product(shop, category, seller, real_mess, &mut chance)
+                let range = &ranges[seller as usize];
+                let category = if chance.happens(range.share) { range.category } else { chance.pick(&kinds) };
+                let volume = both(baskets.volume_between_sellers.sqrt(), range.volume, chance.normal());
+                volumes.push((volume * baskets.product_log_volume_sigma).exp());
+                let comes =
+                    range.opens + (1.0 - range.opens) * chance.of_table(&baskets.product_follows_share_of_the_rest);
+                let goes = comes + chance.of_table(&baskets.product_stays_share);
+                let on_sale = [comes, goes].map(|share| (share.min(2.0) * f64::from(demand.round)).round() as u32);
+                product(shop, category, (seller, range), on_sale, real_mess, &mut chance)
             })
             .collect();
+        rake(shop, &sellers, &products, &mut volumes);
+        even_out(&mut sellers, &products, &volumes);
+        // What sells for a short time only sells as much in it. The first round ends for all; later ones run on.
+        let round = demand.round;
+        let popular = |open: &dyn Fn([u32; 2]) -> f64| {
+            let popularity = |(volume, product): (&f64, &Product)| {
+                let open = open(product.on_sale);
+                if open > 0.0 { volume / open } else { 0.0 }
+            };
+            Choice::new(volumes.iter().zip(&products).map(popularity).collect())
+        };
+        let popular = [
+            popular(&|on_sale| {
+                let [comes, goes] = on_sale.map(|day| day.min(round));
+                demand.share_between(comes, goes)
+            })?,
+            popular(&|[comes, goes]| f64::from(goes - comes) / f64::from(round))?,
+        ];
         let mut by_seller: Vec<u32> = (0..products.len() as u32).collect();
         by_seller.sort_by_key(|product| products[*product as usize].seller);
         let mut start = 0;
@@ -112,22 +198,40 @@ impl Catalogue {
             sellers,
             products,
             by_seller,
-            popular: Choice::new(weights)?,
+            popular,
+            round,
             buyers: Choice::new(shop.regions.iter().map(|region| region.customers).collect())?,
             points,
             shop,
         })
     }
 
-    /// A product that someone buys.
-    pub fn bought(&self, chance: &mut Chance) -> u32 {
-        chance.pick(&self.popular) as u32
+    /// A product that someone buys on a day.
+    pub fn bought(&self, day: u32, chance: &mut Chance) -> u32 {
+        // A few draws find something that is on sale; on the first days, when little is, the last one is sold early.
+        let popular = &self.popular[usize::from(day >= self.round)];
+        let mut product = chance.pick(popular) as u32;
+        for _ in 0..DRAWS {
+            if self.is_on_sale(product, day) {
+                break;
+            }
+            product = chance.pick(popular) as u32;
+        }
+        product
     }
 
-    /// Any product of the seller of another.
-    pub fn of_the_same_seller(&self, product: u32, chance: &mut Chance) -> u32 {
+    /// Another product of the seller of one, or the same if none is found that is on sale.
+    pub fn of_the_same_seller(&self, product: u32, day: u32, chance: &mut Chance) -> u32 {
         let range = &self.sellers[self.products[product as usize].seller as usize].products;
-        self.by_seller[(u64::from(range.start) + chance.below(u64::from(range.end - range.start))) as usize]
+        let mut any =
+            || self.by_seller[(u64::from(range.start) + chance.below(u64::from(range.end - range.start))) as usize];
+        (0..DRAWS / 8).map(|_| any()).find(|other| self.is_on_sale(*other, day)).unwrap_or(product)
+    }
+
+    fn is_on_sale(&self, product: u32, day: u32) -> bool {
+        let [comes, goes] = self.products[product as usize].on_sale;
+        let today = day % self.round;
+        (comes..goes).contains(&today) || (day >= self.round && today + self.round < goes)
     }
 
     /// Where a new buyer lives.
@@ -150,9 +254,9 @@ impl Region {
     }
 }
 
-/// The city of a place: places of a region are dealt out to its cities by their shares.
+/// The city of a place: places of a region are dealt out to its cities by their shares of what happens there.
 pub(crate) fn city(region: &Region, number: u32) -> &str {
-    let mut share = (f64::from(number) + 0.5) / f64::from(region.prefixes.max(1));
+    let mut share = ((f64::from(number) + 0.5) / f64::from(region.prefixes.max(1))).powf(1.0 / CROWDED);
     for (city, own) in region.cities.iter().zip(&region.city_shares) {
         share -= own;
         if share < 0.0 {
@@ -165,7 +269,7 @@ pub(crate) fn city(region: &Region, number: u32) -> &str {
 /// A place of a region: the first ones, in its largest city, are likelier.
 fn place_in(shop: &Shop, region: usize, chance: &mut Chance) -> Place {
     let prefixes = shop.regions[region].prefixes;
-    let number = (chance.share().powf(1.4) * f64::from(prefixes)) as u32;
+    let number = (chance.share().powf(CROWDED) * f64::from(prefixes)) as u32;
     Place { region: region as u16, number: number.min(prefixes.saturating_sub(1)) }
 }
 
@@ -179,28 +283,82 @@ fn point_of(shop: &Shop, seed: u64, place: Place) -> Point {
     ]
 }
 
-fn product(shop: &Shop, category: usize, seller: u32, real_mess: bool, chance: &mut Chance) -> Product {
+/// Scales volumes until categories and regions sell what they do in the real shop: otherwise the luck of a few large
+/// sellers would move whole states.
+fn rake(shop: &Shop, sellers: &[Seller], products: &[Product], volumes: &mut [f64]) {
+    let category = |product: &Product| usize::from(product.category);
+    let region = |product: &Product| usize::from(sellers[product.seller as usize].place.region);
+    let categories: Vec<f64> = shop.categories.iter().map(|category| category.items).collect();
+    let regions: Vec<f64> = shop.regions.iter().map(|region| region.sellers).collect();
+    let mut scale = |part: &dyn Fn(&Product) -> usize, wanted: &[f64]| {
+        let mut sums = vec![0.0; wanted.len()];
+        for (volume, product) in volumes.iter().zip(products) {
+            sums[part(product)] += *volume;
+        }
+        for (volume, product) in volumes.iter_mut().zip(products) {
+            *volume *= wanted[part(product)] / sums[part(product)].max(f64::MIN_POSITIVE);
+        }
+    };
+    for _ in 0..RAKES {
+        scale(&region, &regions);
+        scale(&category, &categories);
+    }
+}
+
+/// Takes from what is a seller's own what large ones would make the whole shop's by luck.
+fn even_out(sellers: &mut [Seller], products: &[Product], volumes: &[f64]) {
+    let mut sums = [0.0; 5];
+    for (volume, product) in volumes.iter().zip(products) {
+        let Seller { slowness, leeway, road, charm, .. } = sellers[product.seller as usize];
+        for (sum, part) in sums.iter_mut().zip([slowness, leeway, road, charm, 1.0]) {
+            *sum += volume * part;
+        }
+    }
+    let total = sums[4].max(f64::MIN_POSITIVE);
+    for seller in sellers {
+        seller.slowness -= sums[0] / total;
+        seller.leeway -= sums[1] / total;
+        seller.road -= sums[2] / total;
+        seller.charm -= sums[3] / total;
+    }
+}
+
+fn product(
+    shop: &Shop,
+    category: usize,
+    (seller, range): (u32, &Range),
+    on_sale: [u32; 2],
+    real_mess: bool,
+    chance: &mut Chance,
+) -> Product {
+    let baskets = &shop.baskets;
     let kind = &shop.categories[category];
-    let expensive = chance.normal();
-    let correlation = shop.baskets.price_weight_correlation;
-    let heavy = correlation * expensive + (1.0 - correlation * correlation).sqrt() * chance.normal();
+    let expensive = both(baskets.price_between_sellers.sqrt(), range.price, chance.normal());
+    let heavy = both(baskets.weight_between_sellers.sqrt(), range.weight, chance.normal());
+    let heavy = both(baskets.price_weight_correlation, expensive, heavy);
     let reais = (kind.log_price[0] + kind.log_price[1] * expensive).exp().clamp(0.9, 6_700.0);
     let cents = {
         let place = chance.by_share(&[shop.baskets.cents_share.as_slice(), &[1.0]].concat());
         shop.baskets.cents.get(place).copied().unwrap_or_else(|| chance.below(100) as u32)
     };
     let weight = (kind.log_weight[0] + kind.log_weight[1] * heavy).exp().clamp(50.0, 40_000.0);
-    let stretch = (weight / kind.log_weight[0].exp()).powf(0.25);
+    let usual = weight.ln() - kind.log_weight[0];
+    let mut sides = [0; 3];
+    for ((side, typical), [slope, sigma]) in sides.iter_mut().zip(kind.size).zip(baskets.side_log_weight_slope_sigma) {
+        let length = typical * (slope * usual + sigma * chance.normal()).exp();
+        *side = length.round().clamp(2.0, 105.0) as u16;
+    }
     Product {
         category: category as u16,
         seller,
+        on_sale,
         price: (reais as u32) * 100 + cents,
         weight: if real_mess && chance.happens(shop.quirks.zero_weight) {
             0
         } else {
             (weight / 50.0).round() as u32 * 50
         },
-        size: kind.size.map(|side| (side * stretch * (0.25 * chance.normal()).exp()).round().clamp(2.0, 105.0) as u16),
+        size: sides,
         photos: (kind.photos * (0.5 * chance.normal()).exp()).round().clamp(1.0, 20.0) as u8,
         name_length: (kind.name_length + 8.0 * chance.normal()).round().clamp(5.0, 76.0) as u16,
         description_length: (kind.log_description_length + 0.6 * chance.normal()).exp().round().clamp(4.0, 3_992.0)

@@ -125,6 +125,11 @@ pub(crate) fn probability_below(value: f64) -> f64 {
     0.5 * libm::erfc(-value / std::f64::consts::SQRT_2)
 }
 
+/// Something standard normal that is correlated with something else.
+pub(crate) fn both(correlation: f64, one: f64, other: f64) -> f64 {
+    correlation * one + (1.0 - correlation * correlation).sqrt() * other
+}
+
 /// 128 well mixed bits of a seed, a kind and a number (the finalizer of `SplitMix64`, twice).
 pub(crate) fn mixed(seed: u64, kind: Kind, number: u64) -> [u64; 2] {
     let start = seed

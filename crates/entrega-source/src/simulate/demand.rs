@@ -43,6 +43,8 @@ pub(crate) struct Size {
 /// All days of a simulation.
 pub(crate) struct Demand {
     pub first_day: NaiveDate,
+    /// Days that the shop was simulated for at once; it may go on after them.
+    pub round: u32,
     /// The number of the first order of each day, and at the end the number of orders.
     starts: Vec<u64>,
     hours: Vec<Choice>,
@@ -73,12 +75,18 @@ impl Demand {
         }
         let hours = shop.demand.hour_share_monday_first.iter().cloned().map(Choice::new).collect::<Result<_, _>>()?;
         let network = network(shop, seed, &weights);
-        Ok(Self { first_day, starts, hours, network, seed })
+        Ok(Self { first_day, round: fixed, starts, hours, network, seed })
     }
 
     /// The numbers of the orders of a day.
     pub fn orders(&self, day: u32) -> std::ops::Range<u64> {
         self.starts[day as usize]..self.starts[day as usize + 1]
+    }
+
+    /// The share of the first round's orders that is bought from one of its days on and before another.
+    pub fn share_between(&self, from: u32, before: u32) -> f64 {
+        let total = self.starts[self.round as usize].max(1);
+        (self.starts[before as usize] - self.starts[from as usize]) as f64 / total as f64
     }
 
     /// The day on which an order is bought.

@@ -6,19 +6,15 @@
 use super::{
     Mess,
     catalogue::{Catalogue, Place, Product, distance},
-    chance::{Chance, Choice, Kind, probability_below},
+    chance::{Chance, Choice, Kind, both, probability_below},
     demand::{DAY, Demand},
     parameters::Shop,
+    rhythm::Rhythm,
 };
 use crate::SourceError;
 
 /// No such moment.
 pub(crate) const NEVER: u32 = u32::MAX;
-
-/// Days by which [`Lives::at_work`] is later than what it is given, on average: the fitted durations hold them already.
-/// Short durations, as of handling, are held up more than long ones.
-const WAITING_FOR_HANDOVER: f64 = 0.9;
-const WAITING_FOR_DELIVERY: f64 = 0.45;
 
 /// How an order ends, in the words of the order system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +88,10 @@ pub(crate) struct Life {
 pub(crate) struct Basket {
     /// Product, price and freight in cents, of each item.
     pub items: Vec<(u32, u32, u32)>,
-    /// Days from approval until it is to be handed over.
-    pub limit_days: u32,
+    /// Working days from approval until it is to be handed over.
+    limit_working_days: u32,
+    /// How much more than usual of the seller that is, standard normal.
+    patience: f64,
     /// Type (a position in the parameters), installments and cents, of each payment.
     pub payments: Vec<(usize, u8, u32)>,
 }
@@ -106,9 +104,11 @@ pub(crate) struct Lives {
     pub seed: u64,
     pub mess: Mess,
     sizes: Choice,
-    /// Effects of the customer's state on the logarithm of transit and promise, by region.
-    state_effects: Vec<[f64; 2]>,
+    /// Effects of the customer's state on the logarithms of transit, promise and freight, by region.
+    state_effects: Vec<[f64; 3]>,
     ends: Vec<(End, f64)>,
+    handover: Rhythm,
+    delivery: Rhythm,
 }
 
 impl Lives {
@@ -129,10 +129,13 @@ impl Lives {
                 .regions
                 .iter()
                 .map(|region| {
-                    [effect(&shop.times.transit_state, &region.state), effect(&shop.times.promise_state, &region.state)]
+                    [&shop.times.transit_state, &shop.times.promise_state, &shop.freight.state]
+                        .map(|table| effect(table, &region.state))
                 })
                 .collect(),
             ends: shop.ends.iter().filter_map(|(name, share)| Some((End::named(name)?, *share))).collect(),
+            handover: Rhythm::new(&shop.times.handover_hour_of_week_share),
+            delivery: Rhythm::new(&shop.times.delivery_hour_of_week_share),
             shop,
             catalogue,
             demand,
@@ -141,20 +144,27 @@ impl Lives {
         })
     }
 
-    /// The person who buys, and where they live. One in thirty has bought before: then an earlier order's buyer.
-    fn buyer(&self, order: u64) -> (u64, Place) {
+    /// The person who buys, where they live, and when they buy. One in thirty has bought before: then an earlier order's
+    /// buyer, perhaps minutes ago.
+    fn buyer(&self, order: u64) -> (u64, Place, u32) {
         let mut number = order;
+        let mut bought = self.demand.moment(order);
         loop {
             let mut chance = Chance::of(self.seed, Kind::Buyer, number);
             let home = self.catalogue.home(&mut chance);
             if number == 0 || !chance.happens(self.shop.baskets.buys_again) {
-                return (number, home);
+                return (number, home, bought);
             }
             let days = chance.of_table(&self.shop.baskets.buys_again_days);
             let day = self.demand.day_of(number);
-            let range = self.demand.orders(day.saturating_sub(days as u32));
+            // Who would have bought before the shop opened has bought since.
+            let range = self.demand.orders(day - days as u32 % (day + 1));
             let earlier = range.start + chance.below(range.end - range.start);
-            number = if earlier < number { earlier } else { number - 1 };
+            let earlier = if earlier < number { earlier } else { number - 1 };
+            if number == order && days < 1.0 && self.demand.day_of(earlier) == day {
+                bought = later(self.demand.moment(earlier), days).min((day + 1) * DAY - 1);
+            }
+            number = earlier;
         }
     }
 
@@ -162,19 +172,19 @@ impl Lives {
     pub fn basket(&self, order: u64, place: Place) -> Basket {
         let mut chance = Chance::of(self.seed, Kind::Basket, order);
         let shop = self.shop;
-        let first = self.catalogue.bought(&mut chance);
+        let day = self.demand.day_of(order);
+        let first = self.catalogue.bought(day, &mut chance);
         let count = chance.pick(&self.sizes) + 1;
         let mut products = vec![first; count];
         if count > 1 && !chance.happens(shop.baskets.one_product) {
             for product in &mut products[1..] {
                 *product = if chance.happens(shop.baskets.one_seller) {
-                    self.catalogue.of_the_same_seller(first, &mut chance)
+                    self.catalogue.of_the_same_seller(first, day, &mut chance)
                 } else {
-                    self.catalogue.bought(&mut chance)
+                    self.catalogue.bought(day, &mut chance)
                 };
             }
         }
-        let home = self.catalogue.point(place);
         let mut items: Vec<(u32, u32, u32)> = Vec::with_capacity(count);
         for product in products {
             if let Some(same) = items.iter().find(|item| item.0 == product) {
@@ -189,29 +199,34 @@ impl Lives {
                 0.0
             };
             let price = (f64::from(sold.price) + 100.0 * change).max(85.0) as u32;
-            let freight = self.freight(sold, home, &mut chance);
+            let freight = self.freight(sold, price, place, &mut chance);
             items.push((product, price, freight));
         }
         let total: u32 = items.iter().map(|(_, price, freight)| price + freight).sum();
-        // A seller who is known to be slow is given longer.
-        let slow = self.catalogue.sellers[self.catalogue.products[first as usize].seller as usize].slowness;
-        let limit_days =
-            (chance.of_table(&shop.times.shipping_limit_days) * (0.3 * slow).exp()).round().max(1.0) as u32;
+        let seller = &self.catalogue.sellers[self.catalogue.products[first as usize].seller as usize];
+        let own = shop.times.limit_between_sellers;
+        let patience = chance.normal();
+        let leeway = probability_below(own.sqrt() * seller.leeway + (1.0 - own).sqrt() * patience);
+        let limit_working_days = shop.times.limit_working_days.at(leeway).round().max(1.0) as u32;
         let payments = self.payments(total, &mut chance);
-        Basket { items, limit_days, payments }
+        Basket { items, limit_working_days, patience, payments }
     }
 
-    fn freight(&self, sold: &Product, home: [f64; 2], chance: &mut Chance) -> u32 {
+    fn freight(&self, sold: &Product, price: u32, place: Place, chance: &mut Chance) -> u32 {
         let freight = &self.shop.freight;
         if chance.happens(freight.free_share) {
             return 0;
         }
-        let far = distance(self.catalogue.sellers[sold.seller as usize].point, home);
-        let [intercept, by_distance, by_weight] = freight.intercept_log_distance_log_weight;
+        let far = distance(self.catalogue.sellers[sold.seller as usize].point, self.catalogue.point(place));
+        let [intercept, by_distance, by_weight, by_price] = freight.intercept_log_distance_log_weight_log_price;
         let heavy = (f64::from(sold.weight) / 1_000.0 + 1.0).ln();
-        let reais =
-            (intercept + by_distance * (far + 20.0).ln() + by_weight * heavy + chance.of_table(&freight.log_noise))
-                .exp();
+        let reais = (intercept
+            + by_distance * (far + 20.0).ln()
+            + by_weight * heavy
+            + by_price * (f64::from(price) / 100.0).ln()
+            + self.state_effects[usize::from(place.region)][2]
+            + chance.of_table(&freight.log_noise))
+        .exp();
         (reais * 100.0).round() as u32
     }
 
@@ -245,8 +260,7 @@ impl Lives {
     /// An order's life, and the basket that it began with.
     pub fn life(&self, order: u64) -> (Life, Basket) {
         let shop = self.shop;
-        let (person, place) = self.buyer(order);
-        let bought = self.demand.moment(order);
+        let (person, place, bought) = self.buyer(order);
         let basket = self.basket(order, place);
         let mut chance = Chance::of(self.seed, Kind::Life, order);
         let end = self.end(&mut chance);
@@ -258,37 +272,34 @@ impl Lives {
         let kind = basket.payments.first().map_or(0, |payment| payment.0);
         let approval = shop.payments.types.get(kind).and_then(|name| shop.payments.approval_days.get(name));
         let mut approved = later(bought, approval.map_or(0.01, |table| chance.of_table(table)));
+        let haste = both(times.limit_handling_correlation, basket.patience, chance.normal());
         let handling = times.handling_log_mean
             + seller.slowness
-            + 0.5 * Shop::by_month(&times.handling_by_growth_month, months)
-            + chance.of_table(&times.handling_log_noise);
-        let mut carrier = self.at_work(
-            later(approved, handling.exp().min(90.0) - WAITING_FOR_HANDOVER),
-            &times.handover_weekday_share_monday_first,
-            &times.handover_hour_share,
-            &mut chance,
-        );
-        carrier = carrier.max(approved + 600);
-        let [transit_effect, promise_effect] = self.state_effects[usize::from(place.region)];
+            + Shop::by_month(&times.handling_by_growth_month, months)
+            + times.handling_log_noise.at(probability_below(haste));
+        let handling = handling.exp().min(90.0);
+        let mut carrier = self.handover.after(approved, handling, self.first_weekday());
+        let [transit_effect, promise_effect, _] = self.state_effects[usize::from(place.region)];
+        let state = shop.regions[usize::from(place.region)].state.as_str();
+        let spread = times.transit_spread_by_state.get(state).copied().unwrap_or(1.0);
         let (luck, caution) = (chance.normal(), chance.normal());
         let [intercept, by_distance] = times.transit_intercept_log_distance;
+        let habit = times.transit_between_sellers;
         let transit = intercept
             + by_distance * far
             + transit_effect
+            + Shop::by_month(&times.transit_log_drift_by_growth_month, months)
             + self.demand.network(carrier / DAY)
-            + times.transit_log_noise.at(probability_below(luck));
-        let mut delivered = self.at_work(
-            later(carrier, transit.exp().min(190.0) - WAITING_FOR_DELIVERY),
-            &times.delivery_weekday_share_monday_first,
-            &times.delivery_hour_share,
-            &mut chance,
-        );
-        delivered = delivered.max(carrier + 3_600);
+            + habit.sqrt() * seller.road
+            + spread * (1.0 - habit).sqrt() * times.transit_log_noise.at(probability_below(luck));
+        let mut delivered = self.delivery.after(carrier, transit.exp().min(190.0), self.first_weekday());
         let together = times.promise_transit_correlation;
-        let caution = together * luck + (1.0 - together * together).sqrt() * caution;
-        let [intercept, by_distance] = times.promise_intercept_log_distance;
+        let caution = both(together, luck, caution);
+        let [intercept, by_distance, by_limit] = times.promise_intercept_log_distance_log_limit;
+        let allowed = self.limit(approved, &basket) / DAY - approved / DAY;
         let promise = intercept
             + by_distance * far
+            + by_limit * f64::from(allowed).ln()
             + promise_effect
             + Shop::by_month(&times.promise_log_drift_by_growth_month, months)
             + times.promise_log_noise.at(probability_below(caution));
@@ -321,7 +332,7 @@ impl Lives {
             end,
             reviews: [None; 2],
         };
-        life.reviews = self.reviews(&life);
+        life.reviews = self.reviews(&life, &basket);
         if self.mess != Mess::None {
             self.contradict(&mut life, &mut chance);
         }
@@ -345,19 +356,24 @@ impl Lives {
         End::Delivered
     }
 
-    /// A moment like another, but at an hour and on a day when people work.
-    fn at_work(&self, moment: u32, weekdays: &[f64], hours: &[f64], chance: &mut Chance) -> u32 {
-        let mut day = moment / DAY;
-        let first = chrono::Datelike::weekday(&self.demand.first_day).num_days_from_monday();
-        let usual = weekdays.iter().copied().fold(0.0, f64::max);
-        while !chance.happens(weekdays[((first + day) % 7) as usize] / usual) {
-            day += 1;
+    /// When a basket is to be handed over: some working days after its approval, at the same time of the day.
+    pub fn limit(&self, approved: u32, basket: &Basket) -> u32 {
+        let mut moment = approved;
+        let mut left = basket.limit_working_days;
+        while left > 0 {
+            moment += DAY;
+            if (self.first_weekday() + moment / DAY) % 7 < 5 {
+                left -= 1;
+            }
         }
-        let hour = chance.by_share(hours) as u32;
-        day * DAY + hour * 3_600 + chance.below(3_600) as u32
+        moment
     }
 
-    fn reviews(&self, life: &Life) -> [Option<Review>; 2] {
+    fn first_weekday(&self) -> u32 {
+        chrono::Datelike::weekday(&self.demand.first_day).num_days_from_monday()
+    }
+
+    fn reviews(&self, life: &Life, basket: &Basket) -> [Option<Review>; 2] {
         let shop = &self.shop.reviews;
         let mut chance = Chance::of(self.seed, Kind::Review, life.number);
         if chance.happens(shop.orders_without) {
@@ -370,6 +386,7 @@ impl Lives {
             let delay = i64::from(life.delivered / DAY) - i64::from(life.promised);
             bands.bands.partition_point(|band| *band < delay).min(bands.shares.len() - 2)
         };
+        let feeling = self.feeling(life, basket, band);
         let mut one = || {
             let after_delivery = chance.by_share(&shop.created_days_after_delivery_share) as u32;
             let after_promise = chance.of_table(&shop.late_created_days_after_promise).round().max(0.0) as u32;
@@ -379,11 +396,35 @@ impl Lives {
                 life.delivered / DAY + after_delivery
             });
             let answered = later(created * DAY, chance.of_table(&shop.answered_days).clamp(0.02, 300.0));
-            Review { score: chance.by_share(&bands.shares[band]) as u8 + 1, created: created as i32, answered }
+            let mut left = probability_below(feeling + shop.mood_own_sigma * chance.normal());
+            let worse = bands.shares[band].iter().take_while(|share| {
+                left -= **share;
+                left >= 0.0
+            });
+            let score = worse.count().min(4) as u8 + 1;
+            Review { score, created: created as i32, answered }
         };
         let first = one();
         let second = one();
         [Some(first), chance.happens(shop.orders_with_two).then_some(second)]
+    }
+
+    /// How much better or worse than its delay alone an order makes its buyer feel, in units of the mood that decides the
+    /// score.
+    fn feeling(&self, life: &Life, basket: &Basket, band: usize) -> f64 {
+        let shop = &self.shop.reviews;
+        let seller_of = |item: &(u32, u32, u32)| self.catalogue.products[item.0 as usize].seller;
+        let first = seller_of(&basket.items[0]);
+        let mut feeling =
+            shop.mood_by_items.get(basket.items.len() - 1).or(shop.mood_by_items.last()).copied().unwrap_or(0.0);
+        if basket.items.iter().any(|item| seller_of(item) != first) {
+            feeling += shop.mood_of_several_sellers;
+        }
+        if let Some(usual) = shop.log_days_by_delay_band.get(band).filter(|_| life.delivered != NEVER) {
+            let took = (life.delivered / DAY).saturating_sub(life.bought / DAY).max(1);
+            feeling += shop.mood_by_log_days * (f64::from(took).ln() - usual);
+        }
+        feeling + shop.mood_seller_sigma * self.catalogue.sellers[first as usize].charm
     }
 
     /// The real files' contradictions, at their real rates.

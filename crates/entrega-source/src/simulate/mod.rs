@@ -24,6 +24,7 @@ mod life;
 mod mess;
 mod parameters;
 mod remembered;
+mod rhythm;
 mod rows;
 mod schedule;
 mod words;

@@ -142,7 +142,7 @@ impl Writer<'_> {
                 self.name(row, Kind::SellerId, u64::from(self.lives.catalogue.products[*product as usize].seller));
                 row.push(b',');
                 let approved = if life.approved == NEVER { life.bought } else { life.approved.max(life.bought) };
-                self.dates.moment(row, approved + basket.limit_days * DAY);
+                self.dates.moment(row, self.lives.limit(approved, basket));
                 row.push(b',');
                 money(row, *price);
                 row.push(b',');
@@ -187,8 +187,7 @@ impl Writer<'_> {
         }
         row.push(b',');
         if message {
-            let [mean, sigma] = reviews.message_log_length;
-            let length = (mean + sigma * chance.normal()).exp().clamp(3.0, 200.0) as usize;
+            let length = chance.of_table(&reviews.message_length) as usize;
             super::words::message(row, review.score, length, &mut chance);
         }
         row.push(b',');

@@ -14,7 +14,11 @@ const SAD_TITLES: [&str; 8] = [
     "Péssimo",
     "Faltou um item",
 ];
-const GLAD: [&str; 14] = [
+const GLAD: [&str; 18] = [
+    "Bom",
+    "Ótimo",
+    "Recomendo",
+    "Amei",
     "Recebi bem antes do prazo estipulado.",
     "Produto de ótima qualidade, recomendo.",
     "Chegou tudo certinho e muito bem embalado.",
@@ -30,7 +34,9 @@ const GLAD: [&str; 14] = [
     "Muito bom",
     "Tudo conforme o combinado.",
 ];
-const MIXED: [&str; 8] = [
+const MIXED: [&str; 10] = [
+    "Ok",
+    "Razoável",
     "O produto é bom, mas a entrega demorou.",
     "Achei que fosse maior.",
     "Veio sem o manual,",
@@ -40,7 +46,10 @@ const MIXED: [&str; 8] = [
     "A embalagem chegou amassada.",
     "Esperava mais.",
 ];
-const SAD: [&str; 14] = [
+const SAD: [&str; 17] = [
+    "Ruim",
+    "Péssimo",
+    "Não veio",
     "Não recebi o produto e ninguém responde.",
     "Comprei duas unidades e só recebi uma",
     "O produto veio errado, quero devolver.",
@@ -63,6 +72,9 @@ pub(crate) fn title(score: u8, chance: &mut Chance) -> &'static str {
     titles[chance.below(titles.len() as u64) as usize]
 }
 
+/// Half a phrase, about: so much may a message be shorter or longer than wanted.
+const SPARE: usize = 10;
+
 /// Appends a message of about `length` characters as a CSV field; some go over several lines.
 pub(crate) fn message(row: &mut Vec<u8>, score: u8, length: usize, chance: &mut Chance) {
     let phrases: &[&str] = match score {
@@ -72,11 +84,15 @@ pub(crate) fn message(row: &mut Vec<u8>, score: u8, length: usize, chance: &mut 
     };
     row.push(b'"');
     let start = row.len();
-    while row.len() == start || row.len() - start < length {
+    // The last phrase goes over the length as often as it stays under it.
+    while row.len() == start || row.len() - start + SPARE < length {
         if row.len() > start {
             row.extend_from_slice(if chance.happens(0.06) { b"\r\n" } else { b" " });
         }
-        for byte in phrases[chance.below(phrases.len() as u64) as usize].bytes() {
+        let left = length.saturating_sub(row.len() - start);
+        let mut any = || phrases[chance.below(phrases.len() as u64) as usize];
+        let phrase = (0..6).map(|_| any()).find(|phrase| phrase.len() < left + SPARE).unwrap_or(phrases[0]);
+        for byte in phrase.bytes() {
             if byte == b'"' {
                 row.push(b'"');
             }

@@ -57,8 +57,8 @@ impl Works {
         let size = Size { first_day: from, days: shop.days()?, orders };
         let fitted = Shop::fitted()?;
         let making = move || {
-            let catalogue = Catalogue::new(fitted, seed, orders, mess != Mess::None)?;
-            let demand = Demand::new(fitted, seed, size, days)?;
+            let demand = Demand::new(fitted, seed, size, days.max(size.days))?;
+            let catalogue = Catalogue::new(fitted, seed, orders, mess != Mess::None, &demand)?;
             let injector = (mess == Mess::Heavy).then(|| Injector::new(seed)).transpose()?;
             Ok((Lives::new(fitted, catalogue, demand, seed, mess)?, injector))
         };

@@ -9,7 +9,7 @@ const THIN: char = '\u{202f}';
 const MINUS: char = '\u{2212}';
 
 /// A figure in its unit; `–` where there is none.
-pub(super) fn figure(value: Option<f64>, unit: Unit) -> String {
+pub(crate) fn figure(value: Option<f64>, unit: Unit) -> String {
     let Some(value) = value else { return "–".to_owned() };
     match unit {
         Unit::Count => decimal(value, 0),
@@ -21,7 +21,7 @@ pub(super) fn figure(value: Option<f64>, unit: Unit) -> String {
 }
 
 /// A mean over days: counts keep no decimals once they are large.
-pub(super) fn mean(value: Option<f64>, unit: Unit) -> String {
+pub(crate) fn mean(value: Option<f64>, unit: Unit) -> String {
     match (unit, value) {
         (Unit::Count, Some(value)) if value < 20.0 => decimal(value, 1),
         _ => figure(value, unit),
@@ -30,7 +30,7 @@ pub(super) fn mean(value: Option<f64>, unit: Unit) -> String {
 
 /// How far `now` is from `then`, with its sign: percent for amounts, points for shares, the unit for the rest. Small
 /// amounts are told as a difference, because a percentage of 3 says little.
-pub(super) fn change(now: f64, then: f64, unit: Unit) -> String {
+pub(crate) fn change(now: f64, then: f64, unit: Unit) -> String {
     let difference = now - then;
     match unit {
         Unit::Count if then < 20.0 => signed(difference, usize::from(then.fract().abs() >= 0.05)),
@@ -43,12 +43,12 @@ pub(super) fn change(now: f64, then: f64, unit: Unit) -> String {
 }
 
 /// A share in percent with one decimal.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{}{THIN}%", decimal(100.0 * share, 1))
 }
 
 /// A number with its sign; what rounds to nothing is `±0`.
-pub(super) fn signed(value: f64, decimals: usize) -> String {
+pub(crate) fn signed(value: f64, decimals: usize) -> String {
     let text = decimal(value.abs(), decimals);
     if text.chars().all(|c| matches!(c, '0' | '.')) {
         return "±0".to_owned();
@@ -57,7 +57,7 @@ pub(super) fn signed(value: f64, decimals: usize) -> String {
 }
 
 /// A number with thousands apart.
-pub(super) fn decimal(value: f64, decimals: usize) -> String {
+pub(crate) fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, part)| (whole, Some(part)));
     let mut out = String::new();
@@ -78,17 +78,17 @@ pub(super) fn decimal(value: f64, decimals: usize) -> String {
 }
 
 /// `23 August 2018`.
-pub(super) fn long_date(date: NaiveDate) -> String {
+pub(crate) fn long_date(date: NaiveDate) -> String {
     date.format("%-d %B %Y").to_string()
 }
 
 /// `23 Aug 2018`.
-pub(super) fn short_date(date: NaiveDate) -> String {
+pub(crate) fn short_date(date: NaiveDate) -> String {
     date.format("%-d %b %Y").to_string()
 }
 
 /// The states of Brazil: code, name, column and row on the tile map.
-pub(super) const STATES: [(&str, &str, u8, u8); 27] = [
+pub(crate) const STATES: [(&str, &str, u8, u8); 27] = [
     ("RR", "Roraima", 1, 0),
     ("AP", "Amapá", 2, 0),
     ("AM", "Amazonas", 1, 1),
@@ -119,12 +119,12 @@ pub(super) const STATES: [(&str, &str, u8, u8); 27] = [
 ];
 
 /// A state's name; codes that are none stay as they are.
-pub(super) fn state_name(code: &str) -> &str {
+pub(crate) fn state_name(code: &str) -> &str {
     STATES.iter().find(|(known, ..)| *known == code).map_or(code, |(_, name, ..)| name)
 }
 
 /// `health_beauty` as people write it: `Health beauty`.
-pub(super) fn category_name(category: &str) -> String {
+pub(crate) fn category_name(category: &str) -> String {
     let words = category.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

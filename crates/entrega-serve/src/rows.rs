@@ -1,4 +1,4 @@
-//! Query results, read by column name.
+//! Questions and their answers: query results, read by column name.
 //!
 //! Engines differ in the types they give back (`Utf8` or `Utf8View`, `Decimal128` or `Float64` …), so a column is cast
 //! to what the reader wants.
@@ -12,11 +12,44 @@ use arrow::{
 };
 use chrono::{Days, NaiveDate};
 
-use super::ReportError;
+use crate::source::{QueryError, QuerySource};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// A query failed.
+    #[error(
+        "asking for {what} failed: {error}\nhint: pages read summary.* and clean.*; `entrega tables` shows whether they are there"
+    )]
+    Query {
+        /// What was asked for.
+        what: &'static str,
+        /// What the engine says.
+        error: QueryError,
+    },
+    /// An answer has another shape than expected.
+    #[error(
+        "the answer on {what} cannot be read in column {column}: {message}\nhint: a table was made by another version of entrega; run `entrega run all`"
+    )]
+    Unreadable {
+        /// What was asked for.
+        what: &'static str,
+        /// The column.
+        column: String,
+        /// Why.
+        message: String,
+    },
+}
+
+/// Asks; `what` names the question in errors.
+pub(crate) async fn ask(source: &dyn QuerySource, what: &'static str, sql: &str) -> Result<Rows, AskError> {
+    let batches = source.query(sql).await.map_err(|error| AskError::Query { what, error })?;
+    Rows::new(&batches, what)
+}
 
 /// The rows of one answer.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     columns: HashMap<String, ArrayRef>,
     /// Number of rows.
     pub len: usize,
@@ -24,7 +57,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Takes an answer over; `what` names the question in errors.
-    pub fn new(batches: &[RecordBatch], what: &'static str) -> Result<Self, ReportError> {
+    pub fn new(batches: &[RecordBatch], what: &'static str) -> Result<Self, AskError> {
         let Some(first) = batches.first() else {
             return Ok(Self { columns: HashMap::new(), len: 0 });
         };
@@ -65,6 +98,6 @@ impl Rows {
     }
 }
 
-fn unreadable(what: &'static str, column: &str, error: &arrow::error::ArrowError) -> ReportError {
-    ReportError::Unreadable { what, column: column.to_owned(), message: error.to_string() }
+fn unreadable(what: &'static str, column: &str, error: &arrow::error::ArrowError) -> AskError {
+    AskError::Unreadable { what, column: column.to_owned(), message: error.to_string() }
 }
