@@ -1,8 +1,11 @@
 //! Who sells what, and where everyone is: places, sellers and products. Made once, before the first order.
 
+use std::{panic::resume_unwind, thread};
+
 use super::{
     chance::{Chance, Choice, Kind, both},
     demand::Demand,
+    on_sale::OnSale,
     parameters::{Category, Region, Shop},
 };
 use crate::SourceError;
@@ -83,8 +86,9 @@ pub(crate) struct Catalogue {
     pub sellers: Vec<Seller>,
     pub products: Vec<Product>,
     by_seller: Vec<u32>,
-    /// Products by how well they sell while they are on sale: in the first round, and in those after it.
-    popular: [Choice; 2],
+    /// Products by how well they sell while they are on sale: in the first round, and in those after it if there are any.
+    popular: OnSale,
+    popular_later: Option<OnSale>,
     /// Days of a round.
     round: u32,
     buyers: Choice,
@@ -151,54 +155,43 @@ impl Catalogue {
             })
             .collect();
         let selling = Choice::new(volumes)?;
-        let mut volumes = Vec::new();
-        let products: Vec<Product> = (0..surplus(count(baskets.products, 0.8, 60.0), baskets.product_surplus))
-            .map(|number| {
+        let (products, mut volumes): (Vec<Product>, Vec<f64>) =
+            by_number(surplus(count(baskets.products, 0.8, 60.0), baskets.product_surplus), |number| {
                 let mut chance = Chance::of(seed, Kind::Product, number);
                 let seller = chance.pick(&selling) as u32;
                 let range = &ranges[seller as usize];
                 let category = if chance.happens(range.share) { range.category } else { chance.pick(&kinds) };
                 let volume = both(baskets.volume_between_sellers.sqrt(), range.volume, chance.normal());
-                volumes.push((volume * baskets.product_log_volume_sigma).exp());
                 let comes =
                     range.opens + (1.0 - range.opens) * chance.of_table(&baskets.product_follows_share_of_the_rest);
                 let goes = comes + chance.of_table(&baskets.product_stays_share);
                 let on_sale = [comes, goes].map(|share| (share.min(2.0) * f64::from(demand.round)).round() as u32);
-                product(shop, category, (seller, range), on_sale, real_mess, &mut chance)
-            })
-            .collect();
+                let product = product(shop, category, (seller, range), on_sale, real_mess, &mut chance);
+                (product, (volume * baskets.product_log_volume_sigma).exp())
+            });
         rake(shop, &sellers, &products, &mut volumes);
         even_out(&mut sellers, &products, &volumes);
         // What sells for a short time only sells as much in it. The first round ends for all; later ones run on.
         let round = demand.round;
-        let popular = |open: &dyn Fn([u32; 2]) -> f64| {
-            let popularity = |(volume, product): (&f64, &Product)| {
-                let open = open(product.on_sale);
-                if open > 0.0 { volume / open } else { 0.0 }
-            };
-            Choice::new(volumes.iter().zip(&products).map(popularity).collect())
-        };
-        let popular = [
-            popular(&|on_sale| {
-                let [comes, goes] = on_sale.map(|day| day.min(round));
-                demand.share_between(comes, goes)
-            })?,
-            popular(&|[comes, goes]| f64::from(goes - comes) / f64::from(round))?,
-        ];
-        let mut by_seller: Vec<u32> = (0..products.len() as u32).collect();
-        by_seller.sort_by_key(|product| products[*product as usize].seller);
-        let mut start = 0;
-        for (number, seller) in (0..).zip(&mut sellers) {
-            let own =
-                by_seller[start..].iter().take_while(|product| products[**product as usize].seller == number).count();
-            seller.products = start as u32..(start + own) as u32;
-            start += own;
-        }
+        let offers =
+            || (0..).zip(&volumes).zip(&products).map(|((number, volume), product)| (number, *volume, product.on_sale));
+        let first = offers().map(|(number, volume, on_sale)| {
+            let [comes, goes] = on_sale.map(|day| day.min(round));
+            (number, volume / demand.share_between(comes, goes), [comes, goes])
+        });
+        let later = offers().flat_map(|(number, volume, [comes, goes])| {
+            let volume = volume / f64::from(goes - comes);
+            [[comes, goes.min(round)], [0, goes.saturating_sub(round)]].map(|days| (number, volume, days))
+        });
+        let popular = OnSale::new(round, first)?;
+        let popular_later = (demand.days() > round).then(|| OnSale::new(round, later)).transpose()?;
+        let by_seller = sorted_by_seller(&mut sellers, &products);
         Ok(Self {
             sellers,
             products,
             by_seller,
             popular,
+            popular_later,
             round,
             buyers: Choice::new(shop.regions.iter().map(|region| region.customers).collect())?,
             points,
@@ -208,14 +201,15 @@ impl Catalogue {
 
     /// A product that someone buys on a day.
     pub fn bought(&self, day: u32, chance: &mut Chance) -> u32 {
-        // A few draws find something that is on sale; on the first days, when little is, the last one is sold early.
-        let popular = &self.popular[usize::from(day >= self.round)];
-        let mut product = chance.pick(popular) as u32;
+        // The first draw mostly finds something that is on sale; on the first days, when little is, the last one is sold
+        // early.
+        let popular = self.popular_later.as_ref().filter(|_| day >= self.round).unwrap_or(&self.popular);
+        let mut product = popular.pick(day % self.round, chance);
         for _ in 0..DRAWS {
             if self.is_on_sale(product, day) {
                 break;
             }
-            product = chance.pick(popular) as u32;
+            product = popular.pick(day % self.round, chance);
         }
         product
     }
@@ -283,6 +277,38 @@ fn point_of(shop: &Shop, seed: u64, place: Place) -> Point {
     ]
 }
 
+/// What is drawn for each number. All cores draw, because nothing else can begin before; that changes nothing.
+fn by_number<T: Send, U: Send>(count: u64, draw: impl Fn(u64) -> (T, U) + Sync) -> (Vec<T>, Vec<U>) {
+    let workers = thread::available_parallelism().map_or(1, |workers| workers.get() as u64);
+    let part = count.div_ceil(workers).max(1);
+    let draw = &draw;
+    thread::scope(|scope| {
+        let drawing = |start| scope.spawn(move || (start..count.min(start + part)).map(draw).collect::<Vec<_>>());
+        let parts: Vec<_> = (0..count).step_by(part as usize).map(drawing).collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).unzip()
+    })
+}
+
+/// The products of one seller after another; each seller learns which are its own.
+fn sorted_by_seller(sellers: &mut [Seller], products: &[Product]) -> Vec<u32> {
+    for product in products {
+        sellers[product.seller as usize].products.end += 1;
+    }
+    let mut start = 0;
+    for seller in &mut *sellers {
+        let own = seller.products.end;
+        seller.products = start..start;
+        start += own;
+    }
+    let mut sorted = vec![0; products.len()];
+    for (number, product) in (0..).zip(products) {
+        let place = &mut sellers[product.seller as usize].products.end;
+        sorted[*place as usize] = number;
+        *place += 1;
+    }
+    sorted
+}
+
 /// Scales volumes until categories and regions sell what they do in the real shop: otherwise the luck of a few large
 /// sellers would move whole states.
 fn rake(shop: &Shop, sellers: &[Seller], products: &[Product], volumes: &mut [f64]) {
@@ -337,10 +363,8 @@ fn product(
     let heavy = both(baskets.weight_between_sellers.sqrt(), range.weight, chance.normal());
     let heavy = both(baskets.price_weight_correlation, expensive, heavy);
     let reais = (kind.log_price[0] + kind.log_price[1] * expensive).exp().clamp(0.9, 6_700.0);
-    let cents = {
-        let place = chance.by_share(&[shop.baskets.cents_share.as_slice(), &[1.0]].concat());
-        shop.baskets.cents.get(place).copied().unwrap_or_else(|| chance.below(100) as u32)
-    };
+    let usual = chance.by_shares_or_none(&baskets.cents_share);
+    let cents = usual.map_or_else(|| chance.below(100) as u32, |place| baskets.cents[place]);
     let weight = (kind.log_weight[0] + kind.log_weight[1] * heavy).exp().clamp(50.0, 40_000.0);
     let usual = weight.ln() - kind.log_weight[0];
     let mut sides = [0; 3];

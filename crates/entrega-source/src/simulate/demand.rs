@@ -83,6 +83,11 @@ impl Demand {
         self.starts[day as usize]..self.starts[day as usize + 1]
     }
 
+    /// How many days there are.
+    pub fn days(&self) -> u32 {
+        self.starts.len() as u32 - 1
+    }
+
     /// The share of the first round's orders that is bought from one of its days on and before another.
     pub fn share_between(&self, from: u32, before: u32) -> f64 {
         let total = self.starts[self.round as usize].max(1);

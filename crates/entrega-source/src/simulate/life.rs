@@ -168,11 +168,10 @@ impl Lives {
         }
     }
 
-    /// An order's basket.
-    pub fn basket(&self, order: u64, place: Place) -> Basket {
+    /// What an order of a day holds.
+    fn basket(&self, order: u64, place: Place, day: u32) -> Basket {
         let mut chance = Chance::of(self.seed, Kind::Basket, order);
         let shop = self.shop;
-        let day = self.demand.day_of(order);
         let first = self.catalogue.bought(day, &mut chance);
         let count = chance.pick(&self.sizes) + 1;
         let mut products = vec![first; count];
@@ -261,7 +260,7 @@ impl Lives {
     pub fn life(&self, order: u64) -> (Life, Basket) {
         let shop = self.shop;
         let (person, place, bought) = self.buyer(order);
-        let basket = self.basket(order, place);
+        let basket = self.basket(order, place, bought / DAY);
         let mut chance = Chance::of(self.seed, Kind::Life, order);
         let end = self.end(&mut chance);
         let seller = &self.catalogue.sellers[self.catalogue.products[basket.items[0].0 as usize].seller as usize];

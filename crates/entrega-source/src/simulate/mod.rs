@@ -22,6 +22,7 @@ mod demand;
 mod follow;
 mod life;
 mod mess;
+mod on_sale;
 mod parameters;
 mod remembered;
 mod rhythm;

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    collections::HashSet,
     future::{pending, ready},
     sync::Arc,
 };
@@ -70,6 +71,17 @@ fn orders_under_way_live_on_and_new_ones_come() {
         }
     }
     assert!(old > 300 && new > 600, "{old} rows of orders from before, {new} of new ones");
+    // Products come and go as before: no day has to sell the same few things.
+    let sold = |dropped: u32| {
+        let path = format!("landing/dt=2018-03-{dropped:02}/olist_order_items_dataset.csv");
+        let items = csv::Reader::from_reader(lake[&path].as_slice()).into_records();
+        let products: Vec<_> = items.map(|row| row.unwrap()[2].to_owned()).collect();
+        (products.len(), products.into_iter().collect::<HashSet<_>>().len())
+    };
+    for dropped in 15..25 {
+        let (items, products) = sold(dropped);
+        assert!(2 * products > items, "{products} products in {items} items on day {dropped}");
+    }
     let manifests = lake.keys().filter(|path| path.ends_with(MANIFEST_FILE)).count();
     assert_eq!(manifests, 24);
 }
