@@ -24,9 +24,12 @@ columns = [
   ["n_sellers", "INT", "Number of different sellers among the items; 0 without items."],
   ["price", "DECIMAL(12,2)", "Sum of the items' prices in reais; NULL without items."],
   ["freight_value", "DECIMAL(12,2)", "Sum of the items' freight in reais; NULL without items."],
+  ["weight_g", "BIGINT", "Sum of the items' weights in grams; NULL where no weight is known."],
+  ["volume_cm3", "BIGINT", "Sum of the items' volumes (length × height × width) in cubic centimetres; NULL where no size is known."],
   ["shipping_limit_date", "TIMESTAMP", "Latest deadline among the items for handing over to the carrier; NULL without items."],
   ["payment_value", "DECIMAL(12,2)", "Sum paid in reais; NULL without payments."],
   ["payment_type", "STRING", "Means of the largest payment (then the lowest number); NULL without payments."],
+  ["payment_installments", "INT", "Most instalments among the payments; NULL without payments."],
   ["review_score", "INT", "Score of the review answered last (unanswered ones come last, then the highest review_id wins); NULL without reviews."],
   ["approval_seconds", "BIGINT", "Seconds from purchase to approval."],
   ["handling_seconds", "BIGINT", "Seconds from approval to hand-over to the carrier."],
@@ -81,12 +84,25 @@ geolocation as (
   select * from clean.geolocation
 ),
 
+measured_products as (
+  select
+    product_id,
+    category,
+    cast(product_weight_g as bigint) as weight_g,
+    cast(product_length_cm as bigint) * product_height_cm * product_width_cm as volume_cm3
+  from products
+),
+
 -- One number that ranks an order's items: the highest price in cents first, then the lowest item id.
 ranked_items as (
   select
-    *,
-    cast(price * 100 as bigint) * 1000000 - order_item_id as main_rank
-  from order_items
+    order_items.*,
+    coalesce(measured_products.category, 'unknown') as category,
+    measured_products.weight_g,
+    measured_products.volume_cm3,
+    cast(order_items.price * 100 as bigint) * 1000000 - order_items.order_item_id as main_rank
+  from measured_products
+  right join order_items on measured_products.product_id = order_items.product_id
 ),
 
 -- By seller first, then by order: the number of distinct sellers is then a plain count.
@@ -97,9 +113,11 @@ seller_rollup as (
     count(*) as n_items,
     sum(price) as price,
     sum(freight_value) as freight_value,
+    sum(weight_g) as weight_g,
+    sum(volume_cm3) as volume_cm3,
     max(shipping_limit_date) as shipping_limit_date,
     max(main_rank) as main_rank,
-    max_by(product_id, main_rank) as product_id
+    max_by(category, main_rank) as category
   from ranked_items
   group by order_id, seller_id
 ),
@@ -111,9 +129,11 @@ item_rollup as (
     count(*) as n_sellers,
     sum(price) as price,
     sum(freight_value) as freight_value,
+    sum(weight_g) as weight_g,
+    sum(volume_cm3) as volume_cm3,
     max(shipping_limit_date) as shipping_limit_date,
     max_by(seller_id, main_rank) as seller_id,
-    max_by(product_id, main_rank) as product_id
+    max_by(category, main_rank) as category
   from seller_rollup
   group by order_id
 ),
@@ -130,7 +150,8 @@ payment_rollup as (
   select
     order_id,
     sum(payment_value) as payment_value,
-    max_by(payment_type, main_rank) as payment_type
+    max_by(payment_type, main_rank) as payment_type,
+    max(payment_installments) as payment_installments
   from ranked_payments
   group by order_id
 ),
@@ -178,12 +199,10 @@ located_customers as (
 described_items as (
   select
     item_rollup.*,
-    coalesce(products.category, 'unknown') as category,
     coalesce(located_sellers.seller_state, 'unknown') as seller_state,
     located_sellers.latitude,
     located_sellers.longitude
   from item_rollup
-  left join products on item_rollup.product_id = products.product_id
   left join located_sellers on item_rollup.seller_id = located_sellers.seller_id
 ),
 
@@ -203,9 +222,12 @@ joined as (
     coalesce(described_items.n_sellers, 0) as n_sellers,
     described_items.price,
     described_items.freight_value,
+    described_items.weight_g,
+    described_items.volume_cm3,
     described_items.shipping_limit_date,
     payment_rollup.payment_value,
     payment_rollup.payment_type,
+    payment_rollup.payment_installments,
     review_rollup.review_score,
     radians(located_customers.latitude) as customer_latitude,
     radians(located_customers.longitude) as customer_longitude,
@@ -274,9 +296,12 @@ select
   cast(n_sellers as int) as n_sellers,
   cast(price as decimal(12, 2)) as price,
   cast(freight_value as decimal(12, 2)) as freight_value,
+  weight_g,
+  volume_cm3,
   shipping_limit_date,
   cast(payment_value as decimal(12, 2)) as payment_value,
   payment_type,
+  payment_installments,
   review_score,
   cast(approval_seconds as bigint) as approval_seconds,
   cast(handling_seconds as bigint) as handling_seconds,

@@ -27,7 +27,7 @@ use datafusion_spark::SessionStateBuilderSpark as _;
 use entrega_lake::{read::days_since_epoch, schema::arrow_schema};
 use entrega_model::{model::Model, tables::TableName};
 
-use crate::{EngineError, Result, functions, shared_queries::divide};
+use crate::{EngineError, Result, functions, range_sums::RangeSumsRule, shared_queries::divide};
 
 /// The catalog name of every session.
 pub(crate) const CATALOG: &str = "lake";
@@ -94,7 +94,8 @@ impl Embedded {
     /// An engine whose runs each use one thread.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Arc::new(builder(config(1, SHARED)).build()) }
+        let rule = Arc::new(RangeSumsRule);
+        Self { state: Arc::new(builder(config(1, SHARED)).with_physical_optimizer_rule(rule).build()) }
     }
 
     /// Runs a model over its inputs and gives rows in exactly the declared columns and types. With `days`, only rows

@@ -15,6 +15,7 @@ pub mod error;
 mod examples;
 pub mod functions;
 mod max_by;
+mod range_sums;
 pub mod reader;
 mod shared_queries;
 

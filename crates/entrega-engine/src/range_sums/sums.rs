@@ -1,0 +1,207 @@
+//! The arithmetic: rows in, sums out.
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Int64Array},
+    buffer::{NullBuffer, ScalarBuffer},
+    compute::concat,
+    datatypes::Int64Type,
+    row::{RowConverter, SortField},
+};
+use datafusion::common::{Result, exec_err};
+use hashbrown::HashMap;
+
+/// A trailing range: rows from `t - reach` (from the beginning if `None`) to `t - gap`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Frame {
+    pub reach: Option<i64>,
+    pub gap: i64,
+}
+
+/// The place of a row in the results; rows that nobody wants have none.
+const UNWANTED: u32 = u32::MAX;
+
+/// All rows by time, and which of them want results.
+pub(super) struct Timeline {
+    times: Vec<i64>,
+    by_time: Vec<u32>,
+    places: Vec<u32>,
+    wanted: usize,
+}
+
+impl Timeline {
+    /// Orders rows by their times; `wanted` says which of them get results, in their own order.
+    pub(super) fn new(chunks: &[ArrayRef], wanted: impl Iterator<Item = bool>) -> Result<Self> {
+        let mut times = Vec::with_capacity(chunks.iter().map(Array::len).sum());
+        for chunk in chunks {
+            if chunk.null_count() > 0 {
+                return exec_err!("a RANGE window is ordered by a column with NULLs; leave such rows out before it");
+            }
+            times.extend_from_slice(chunk.as_primitive::<Int64Type>().values());
+        }
+        if u32::try_from(times.len()).is_err() {
+            return exec_err!("{} rows are too many for one range window", times.len());
+        }
+        let mut by_time: Vec<u32> = (0..).take(times.len()).collect();
+        by_time.sort_by_key(|row| times[*row as usize]);
+        let mut next = 0;
+        let places = wanted
+            .map(|wanted| {
+                let place = if wanted { next } else { UNWANTED };
+                next += u32::from(wanted);
+                place
+            })
+            .collect();
+        Ok(Self { times, by_time, places, wanted: next as usize })
+    }
+}
+
+/// The rows of a partitioning: one partition after the other, by time inside each.
+pub(super) struct Partitioning<'a> {
+    timeline: &'a Timeline,
+    rows: Vec<u32>,
+    times: Vec<i64>,
+    /// Where each partition begins; one more than there are partitions.
+    starts: Vec<u32>,
+}
+
+impl<'a> Partitioning<'a> {
+    /// Groups the rows of a timeline by key columns, each in chunks; without any there is one partition.
+    pub(super) fn new(timeline: &'a Timeline, keys: &[Vec<ArrayRef>]) -> Result<Self> {
+        let codes = codes(keys, timeline.times.len())?;
+        let partitions = codes.iter().max().map_or(0, |last| *last as usize + 1);
+        let mut starts = vec![0u32; partitions + 1];
+        for code in &codes {
+            starts[*code as usize + 1] += 1;
+        }
+        for partition in 0..partitions {
+            starts[partition + 1] += starts[partition];
+        }
+        let mut next = starts.clone();
+        let mut rows = vec![0u32; codes.len()];
+        for row in &timeline.by_time {
+            let place = &mut next[codes[*row as usize] as usize];
+            rows[*place as usize] = *row;
+            *place += 1;
+        }
+        let times = rows.iter().map(|row| timeline.times[*row as usize]).collect();
+        Ok(Self { timeline, rows, times, starts })
+    }
+
+    /// For each wanted row, the first and the last (exclusive) row of its frame, as positions in the partitioning.
+    pub(super) fn bounds(&self, frame: Frame) -> Vec<(u32, u32)> {
+        let mut bounds = vec![(0, 0); self.timeline.wanted];
+        for partition in self.starts.windows(2) {
+            let [begin, end] = [partition[0] as usize, partition[1] as usize];
+            let (mut first, mut last) = (begin, begin);
+            for position in begin..end {
+                let time = self.times[position];
+                let latest = time.saturating_sub(frame.gap);
+                while last < end && self.times[last] <= latest {
+                    last += 1;
+                }
+                if let Some(reach) = frame.reach {
+                    let earliest = time.saturating_sub(reach);
+                    while first < end && self.times[first] < earliest {
+                        first += 1;
+                    }
+                }
+                let place = self.timeline.places[self.rows[position] as usize];
+                if place != UNWANTED {
+                    // A frame whose end lies before its start is empty.
+                    bounds[place as usize] = (u32_of(first), u32_of(last.max(first)));
+                }
+            }
+        }
+        bounds
+    }
+
+    /// Running totals of an argument, in chunks, over the rows of the partitioning.
+    pub(super) fn totals(&self, chunks: &[ArrayRef]) -> Result<Totals> {
+        let whole;
+        let values = if let [only] = chunks {
+            only.as_primitive::<Int64Type>()
+        } else {
+            let chunks: Vec<_> = chunks.iter().map(AsRef::as_ref).collect();
+            whole = concat(&chunks)?;
+            whole.as_primitive::<Int64Type>()
+        };
+        // Wrapping: a difference of wrapped totals is right whenever the sum itself fits.
+        let mut total = 0i64;
+        let mut totals = Vec::with_capacity(self.rows.len() + 1);
+        totals.push(0);
+        let Some(nulls) = values.nulls().filter(|nulls| nulls.null_count() > 0) else {
+            totals.extend(self.rows.iter().map(|row| {
+                total = total.wrapping_add(values.value(*row as usize));
+                total
+            }));
+            return Ok(Totals { totals, counts: None });
+        };
+        let mut count = 0u32;
+        let mut counts = Vec::with_capacity(self.rows.len() + 1);
+        counts.push(0);
+        for row in self.rows.iter().map(|row| *row as usize) {
+            if nulls.is_valid(row) {
+                total = total.wrapping_add(values.value(row));
+                count += 1;
+            }
+            totals.push(total);
+            counts.push(count);
+        }
+        Ok(Totals { totals, counts: Some(counts) })
+    }
+}
+
+/// Running totals, and how many values are in them where some are NULL.
+pub(super) struct Totals {
+    totals: Vec<i64>,
+    counts: Option<Vec<u32>>,
+}
+
+impl Totals {
+    /// The sum of each frame; NULL where a frame holds no value.
+    pub(super) fn sums(&self, bounds: &[(u32, u32)]) -> Int64Array {
+        let sum = |(first, last): &(u32, u32)| self.totals[*last as usize].wrapping_sub(self.totals[*first as usize]);
+        let any = |(first, last): &(u32, u32)| match &self.counts {
+            None => last > first,
+            Some(counts) => counts[*last as usize] > counts[*first as usize],
+        };
+        let values: ScalarBuffer<i64> = bounds.iter().map(sum).collect();
+        Int64Array::new(values, Some(bounds.iter().map(any).collect::<NullBuffer>()))
+    }
+}
+
+/// A number for each row: equal keys, equal numbers, from 0 without gaps.
+fn codes(keys: &[Vec<ArrayRef>], rows: usize) -> Result<Vec<u32>> {
+    if keys.is_empty() {
+        return Ok(vec![0; rows]);
+    }
+    let is_text = |key: &Vec<ArrayRef>| key.iter().all(|chunk| chunk.as_string_opt::<i32>().is_some());
+    let mut codes = Vec::with_capacity(rows);
+    if let [key] = keys
+        && is_text(key)
+    {
+        let mut known: HashMap<Option<&str>, u32> = HashMap::new();
+        for value in key.iter().flat_map(AsArray::as_string::<i32>) {
+            let next = u32_of(known.len());
+            codes.push(*known.entry(value).or_insert(next));
+        }
+        return Ok(codes);
+    }
+    let kinds = keys.iter().map(|key| SortField::new(key[0].data_type().clone())).collect();
+    let converter = RowConverter::new(kinds)?;
+    let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
+    for chunk in 0..keys[0].len() {
+        let columns: Vec<ArrayRef> = keys.iter().map(|key| ArrayRef::clone(&key[chunk])).collect();
+        let encoded = converter.convert_columns(&columns)?;
+        for row in &encoded {
+            let next = u32_of(known.len());
+            codes.push(*known.entry_ref(row.as_ref()).or_insert(next));
+        }
+    }
+    Ok(codes)
+}
+
+/// Positions are below the number of rows, which was checked to fit.
+fn u32_of(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
