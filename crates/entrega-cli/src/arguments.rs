@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use entrega_flow::plan::Steps;
 use entrega_model::drops::Cadence;
 use entrega_source::Mess;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Run(Run),
     /// Make the daily delivery report, one HTML file.
     Report(Report),
+    /// Training sets of the point-in-time features, split by time and maturity.
+    Features(Features),
     /// Ask the published tables in Spark SQL; nothing can be changed.
     Sql(Sql),
     /// Show what the lake knows, what waits and what is missing.
@@ -243,7 +246,9 @@ pub enum Job {
     Ingest,
     /// Daily tables of the days that changed or ended (ETL 2).
     Summary,
-    /// Both, one after the other.
+    /// Point-in-time features of the decisions that are new or could see a change, labels that matured (ETL 3).
+    Features,
+    /// All of them, one after the other.
     All,
 }
 
@@ -253,8 +258,15 @@ impl Job {
         match self {
             Self::Ingest => "ingest",
             Self::Summary => "summary",
+            Self::Features => "features",
             Self::All => "all",
         }
+    }
+
+    /// The steps that it is made of.
+    pub fn steps(self) -> Steps {
+        let has = |step| self == step || self == Self::All;
+        Steps { ingest: has(Self::Ingest), summary: has(Self::Summary), features: has(Self::Features) }
     }
 }
 
@@ -342,6 +354,77 @@ pub struct Backfill {
     /// The result as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `features`.
+#[derive(Debug, Args)]
+pub struct Features {
+    /// What to do with the features.
+    #[command(subcommand)]
+    pub verb: FeaturesVerb,
+}
+
+/// What can be done with features.
+#[derive(Debug, Subcommand)]
+pub enum FeaturesVerb {
+    /// Write a training set: train and test rows, what was fitted, a data dictionary.
+    Export(FeaturesExport),
+}
+
+/// Arguments of `features export`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Train: rows whose promise had passed by --train-until. Test: rows decided from then on and before --test-until. Rows decided
+before but matured after that day are in neither. Imputing, encoding and scaling are fitted on train alone.
+
+Files: train.*, test.*, preparation.json (what was fitted), dictionary.md and dictionary.json (what every column means).
+
+Examples:
+  entrega features export --lake lake --table at_purchase --out training --train-until 2018-03-01 --test-until 2018-09-01
+  entrega features export --lake lake --table at_handover --out training --format npz --train-until 2018-03-01 --test-until 2018-04-01
+  entrega features export --lake lake --table at_purchase --out raw --prepare none --train-until 2018-03-01 --test-until 2018-09-01")]
+pub struct FeaturesExport {
+    /// The table: at_purchase or at_handover.
+    #[arg(long, value_name = "TABLE")]
+    pub table: String,
+    /// The folder for the files.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How rows are written.
+    #[arg(long, value_enum, default_value = "parquet")]
+    pub format: ExportFormat,
+    /// The training day: labels known by then are learnt from.
+    #[arg(long, value_name = "DATE")]
+    pub train_until: NaiveDate,
+    /// The end of the test, exclusive.
+    #[arg(long, value_name = "DATE")]
+    pub test_until: NaiveDate,
+    /// What is done to the values.
+    #[arg(long, value_enum, default_value = "standard")]
+    pub prepare: Prepare,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the rows of a training set are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Parquet, for pandas, Polars, Spark.
+    Parquet,
+    /// Text with a header.
+    Csv,
+    /// `NumPy` matrices, for `PyTorch` and `TensorFlow`.
+    Npz,
+}
+
+/// What is done to the values of a training set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Prepare {
+    /// Missing numbers become the median (and are flagged), categories columns of 0 and 1, numbers have mean 0 and deviation 1.
+    Standard,
+    /// Nothing: numbers with gaps, categories as text. Trees like it so.
+    None,
 }
 
 /// Arguments of `quarantine`.

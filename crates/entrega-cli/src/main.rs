@@ -36,10 +36,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(arguments) => commands::simulate::run(&settings, arguments).await,
         Command::Run(arguments) => commands::run::run(&settings, arguments).await,
         Command::Report(arguments) => commands::report::run(&settings, arguments).await,
+        Command::Features(arguments) => commands::features::run(&settings, arguments).await,
         Command::Sql(arguments) => commands::sql::run(&settings, arguments).await,
         Command::Status(arguments) => commands::status::run(&settings, arguments).await,
         Command::Backfill(arguments) => commands::backfill::run(&settings, arguments).await,
-        Command::Quarantine(arguments) => commands::quarantine::run(&settings, arguments).await,
+        Command::Quarantine(arguments) => Box::pin(commands::quarantine::run(&settings, arguments)).await,
         Command::Tables(arguments) => commands::tables::run(&settings, arguments).await,
         Command::Op(arguments) => commands::op::run(&settings, arguments).await,
     }

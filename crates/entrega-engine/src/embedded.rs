@@ -19,7 +19,7 @@ use datafusion::{
     common::{TableReference, plan_err},
     execution::{SessionState, SessionStateBuilder},
     physical_plan::{self, display::DisplayableExecutionPlan},
-    prelude::{DataFrame, SessionConfig, SessionContext, col, lit},
+    prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, lit},
     scalar::ScalarValue,
     sql::{parser::Statement, sqlparser::ast},
 };
@@ -52,6 +52,35 @@ impl Inputs {
         let column = TimestampMicrosecondArray::from(vec![as_of.and_utc().timestamp_micros()]);
         let rows = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(column)]).into_iter().collect();
         self.add(TableName::new(entrega_model::tables::Layer::Ops, "as_of"), schema, rows);
+    }
+}
+
+/// The rows of a model's result that a run asks for.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// All of them.
+    All,
+    /// Those whose `date` is one of these days.
+    Days(&'a [NaiveDate]),
+    /// Those whose `decided_at` is not before the first and before the second moment.
+    Decided(NaiveDateTime, NaiveDateTime),
+}
+
+impl Wanted<'_> {
+    fn condition(self) -> Option<Expr> {
+        match self {
+            Self::All => None,
+            Self::Days(days) => {
+                let days = days.iter().map(|day| lit(ScalarValue::Date32(Some(days_since_epoch(*day)))));
+                Some(col("date").in_list(days.collect(), false))
+            }
+            Self::Decided(first, end) => {
+                let moment = |at: NaiveDateTime| {
+                    lit(ScalarValue::TimestampMicrosecond(Some(at.and_utc().timestamp_micros()), None))
+                };
+                Some(col("decided_at").gt_eq(moment(first)).and(col("decided_at").lt(moment(end))))
+            }
+        }
     }
 }
 
@@ -98,12 +127,11 @@ impl Embedded {
         Self { state: Arc::new(builder(config(1, SHARED)).with_physical_optimizer_rule(rule).build()) }
     }
 
-    /// Runs a model over its inputs and gives rows in exactly the declared columns and types. With `days`, only rows
-    /// whose `date` is one of them.
+    /// Runs a model over its inputs and gives the wanted rows in exactly the declared columns and types.
     ///
     /// # Errors
     /// [`EngineError::Model`] when the query fails, [`EngineError::Shape`] when its result is not what is declared.
-    pub async fn run(&self, model: &Model, inputs: &Inputs, days: Option<&[NaiveDate]>) -> Result<Vec<RecordBatch>> {
+    pub async fn run(&self, model: &Model, inputs: &Inputs, wanted: Wanted<'_>) -> Result<Vec<RecordBatch>> {
         let failed = |doing| move |error| EngineError::model(&model.table, doing, error);
         let context = self.session(inputs).map_err(failed("preparing its inputs"))?;
         let steps = divide(parse(&context, &model.sql).map_err(failed("parsing"))?);
@@ -114,9 +142,8 @@ impl Embedded {
             share(&context, &name, schema, rows).map_err(failed("running"))?;
         }
         let mut frame = plan(&context, steps.query).await.map_err(failed("planning"))?;
-        if let Some(days) = days {
-            let days = days.iter().map(|day| lit(ScalarValue::Date32(Some(days_since_epoch(*day))))).collect();
-            frame = frame.filter(col("date").in_list(days, false)).map_err(failed("planning"))?;
+        if let Some(condition) = wanted.condition() {
+            frame = frame.filter(condition).map_err(failed("planning"))?;
         }
         let rows = collect(frame).await.map_err(failed("running"))?;
         conform(model, rows)

@@ -125,7 +125,10 @@ async fn every_model_gives_what_its_example_says() {
             let given = example.given.get(&read.to_string()).map(|text| rows(&schema, text));
             inputs.add(read.clone(), schema, given.into_iter().collect());
         }
-        let found = engine.run(model, &inputs, None).await.unwrap_or_else(|error| panic!("{}: {error:?}", model.table));
+        let found = engine
+            .run(model, &inputs, crate::Wanted::All)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:?}", model.table));
         let expected = rows(&arrow_schema(&model.columns).unwrap(), &example.expect.rows);
         assert_eq!(lines(&found), lines(&[expected]), "{}", model.table);
     }
@@ -144,14 +147,10 @@ async fn max_by_is_sparks() {
     let table: TableName = "clean.ranked".parse().unwrap();
     model.sql = "select key, max_by(value, rank) as best from clean.ranked group by key".to_owned();
     model.columns = [("key", "STRING"), ("best", "STRING")]
-        .map(|(name, kind)| entrega_model::model::ModelColumn {
-            name: name.to_owned(),
-            sql_type: kind.to_owned(),
-            doc: String::new(),
-        })
+        .map(|(name, kind)| entrega_model::model::ModelColumn::new(name, kind, ""))
         .into();
     let mut inputs = Inputs::default();
     inputs.add(table, schema, vec![given]);
-    let found = Embedded::new().run(&model, &inputs, None).await.unwrap();
+    let found = Embedded::new().run(&model, &inputs, crate::Wanted::All).await.unwrap();
     assert_eq!(lines(&found), ["key=a best=high", "key=b best=NULL", "key=c best=NULL"]);
 }

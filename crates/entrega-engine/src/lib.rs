@@ -19,5 +19,5 @@ mod range_sums;
 pub mod reader;
 mod shared_queries;
 
-pub use embedded::{Embedded, Inputs};
+pub use embedded::{Embedded, Inputs, Wanted};
 pub use error::{EngineError, Result};

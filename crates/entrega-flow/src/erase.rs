@@ -5,7 +5,7 @@
 //!       1. landing/     their records are cut out of every file, manifests made true again
 //!       2. one batch    their rows leave clean/, quarantine/ and the books; digests of their keys stay in
 //!                       ops.tombstones, so that no late or repeated drop brings them back
-//!       3. summary      details go, sums are made again
+//!       3. summary      details go, sums are made again; features, of everybody whose history she was part of
 //!       4. sweep        files that only older versions use are deleted: no batch before can be read any more
 //! ```
 //!
@@ -30,7 +30,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Context, FlowError, Result, discover,
+    Context, FlowError, Result, discover, features,
     ingest::{self, Batch, IngestPlan},
     ledger::Ledger,
     ops, summarise,
@@ -121,6 +121,11 @@ pub async fn erase(context: &Context, person: &str) -> Result<Receipt> {
         let ledger = Ledger::open(&context.lake, None).await?;
         let plan = summarise::plan(context, &ledger)?;
         receipt.batches.extend(summarise::summarise(context, ledger, plan).await?.map(|(row, _)| row.batch_id));
+        let ledger = Ledger::open(&context.lake, None).await?;
+        if ledger.last_of("features")?.is_some() {
+            let plan = features::plan(context, &ledger).await?;
+            receipt.batches.extend(features::compute(context, ledger, plan).await?.map(|(row, _)| row.batch_id));
+        }
     }
     let ledger = Ledger::open(&context.lake, None).await?;
     let after = counts(context, &ledger).await?;

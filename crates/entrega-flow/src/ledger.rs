@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use entrega_lake::{
     CommitNote, Definition, Lake, TableState,
     read::{date_of, days_since_epoch},
@@ -22,7 +22,7 @@ pub struct BatchRow {
     pub sequence: i64,
     /// The batch's name.
     pub batch_id: String,
-    /// `ingest`, `summary`, `quarantine` or `erase`.
+    /// `ingest`, `summary`, `features`, `quarantine` or `erase`.
     pub job: String,
     /// When it began, UTC.
     pub started_at: NaiveDateTime,
@@ -101,7 +101,7 @@ pub fn batches() -> Definition {
         &[
             ("sequence", "BIGINT", "Order of publication, from 1."),
             ("batch_id", "STRING", "Name of the batch."),
-            ("job", "STRING", "Job that made it: ingest, summary, quarantine or erase."),
+            ("job", "STRING", "Job that made it: ingest, summary, features, quarantine or erase."),
             ("started_at", "TIMESTAMP", "When it began, UTC."),
             ("published_at", "TIMESTAMP", "When it was published, UTC."),
             ("as_of", "TIMESTAMP", "End of the newest interval that the lake knows, wall-clock time of the shop."),
@@ -177,6 +177,26 @@ impl Ledger {
         Ok(lake.table(definition, self.versions.get(&definition.table).copied()).await?)
     }
 
+    /// Sets up a batch of a job: its name, its time, and what its commits say of themselves.
+    #[must_use]
+    pub fn begin(&self, job: &str, operator: &'static str, now: DateTime<Utc>) -> Begun {
+        let sequence = self.rows.last().map_or(1, |row| row.sequence + 1);
+        let batch_id = format!("{sequence:06}-{job}-{}", now.format("%Y%m%dT%H%M%S"));
+        let inputs: serde_json::Map<_, _> =
+            self.versions.iter().map(|(table, version)| (table.to_string(), serde_json::json!(version))).collect();
+        let note = CommitNote { batch: batch_id.clone(), operator, facts: serde_json::json!({ "inputs": inputs }) };
+        Begun { batch_id, started_at: now.naive_utc(), note }
+    }
+
+    /// The last batch of a job, and the versions that readers saw with it.
+    ///
+    /// # Errors
+    /// [`FlowError::Ledger`].
+    pub fn last_of(&self, job: &str) -> Result<Option<(&BatchRow, BTreeMap<TableName, u64>)>> {
+        let last = self.rows.iter().rfind(|row| row.job == job);
+        last.map(|row| Ok((row, parse("tables", &row.tables)?))).transpose()
+    }
+
     /// What was touched since the last summary batch; `None` if there never was one.
     ///
     /// # Errors
@@ -220,12 +240,23 @@ impl Ledger {
     }
 }
 
+/// A batch that has begun.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The batch's name.
+    pub batch_id: String,
+    /// When it began, UTC.
+    pub started_at: NaiveDateTime,
+    /// What its commits say.
+    pub note: CommitNote,
+}
+
 /// What a batch publishes.
 #[derive(Debug)]
 pub struct Publication {
     /// The batch's name.
     pub batch_id: String,
-    /// `ingest`, `summary`, `quarantine` or `erase`.
+    /// `ingest`, `summary`, `features`, `quarantine` or `erase`.
     pub job: &'static str,
     /// When it began.
     pub started_at: NaiveDateTime,

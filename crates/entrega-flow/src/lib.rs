@@ -16,6 +16,7 @@ pub mod context;
 pub mod discover;
 pub mod erase;
 pub mod error;
+pub mod features;
 pub mod ingest;
 pub mod land;
 pub mod ledger;

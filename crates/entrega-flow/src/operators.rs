@@ -11,7 +11,7 @@ use futures::{TryStreamExt as _, future::BoxFuture};
 use serde_json::{Value, json};
 
 use crate::{
-    Context, FlowError, Result, discover, erase,
+    Context, FlowError, Result, discover, erase, features,
     ingest::{self, Selection},
     land::{self, LandOptions, Raw},
     ledger::Ledger,
@@ -85,6 +85,13 @@ pub const OPERATORS: &[Operator] = &[
         arguments: &[],
         example: "entrega op summarise --lake demo-lake",
         run: |context, _| Box::pin(run_summarise(context)),
+    },
+    Operator {
+        name: "features",
+        summary: "Compute the features of decisions that are new or could see a change, and the labels that matured",
+        arguments: &[],
+        example: "entrega op features --lake demo-lake",
+        run: |context, _| Box::pin(run_features(context)),
     },
     Operator {
         name: "erase",
@@ -270,6 +277,16 @@ async fn run_summarise(context: &Context) -> Result<Value> {
     let ledger = Ledger::open(&context.lake, None).await?;
     let plan = summarise::plan(context, &ledger)?;
     Ok(match summarise::summarise(context, ledger, plan).await? {
+        Some((_, report)) => json!(report),
+        None => json!({ "nothing_to_do": true }),
+    })
+}
+
+async fn run_features(context: &Context) -> Result<Value> {
+    let _lease = context.lake.lease()?;
+    let ledger = Ledger::open(&context.lake, None).await?;
+    let plan = features::plan(context, &ledger).await?;
+    Ok(match features::compute(context, ledger, plan).await? {
         Some((_, report)) => json!(report),
         None => json!({ "nothing_to_do": true }),
     })

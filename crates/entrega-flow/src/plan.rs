@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use entrega_lake::read::date_of;
+use entrega_model::tables::Layer;
 use entrega_operators::load::load;
 use entrega_operators::months::months_of;
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
 use crate::{
-    Context, FlowError, Result,
+    Context, FlowError, Result, features,
     ingest::{self, IngestPlan, Selection},
     ledger::Ledger,
     summarise,
@@ -25,6 +26,17 @@ pub struct PlannedDrop {
     pub interval: String,
     /// Its rows.
     pub rows: u64,
+}
+
+/// The steps of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps {
+    /// Drops become clean tables.
+    pub ingest: bool,
+    /// Daily tables.
+    pub summary: bool,
+    /// Features and labels.
+    pub features: bool,
 }
 
 /// What a run would do; nothing is written to find out.
@@ -42,13 +54,15 @@ pub struct Plan {
     pub months: Vec<NaiveDate>,
     /// Days of the summaries that earlier batches left to do; `None` means all.
     pub days: Option<usize>,
+    /// Days of decisions that earlier batches left to do; `None` means all.
+    pub decision_days: Option<usize>,
 }
 
 /// Finds out what a run of these jobs would do.
 ///
 /// # Errors
 /// When the ledger or a drop cannot be read.
-pub async fn plan(context: &Context, ingest: bool, summary: bool, selection: &Selection) -> Result<Plan> {
+pub async fn plan(context: &Context, steps: Steps, selection: &Selection) -> Result<Plan> {
     let ledger = Ledger::open(&context.lake, None).await?;
     let mut plan = Plan {
         drops: Vec::new(),
@@ -57,8 +71,9 @@ pub async fn plan(context: &Context, ingest: bool, summary: bool, selection: &Se
         rebuild: false,
         months: Vec::new(),
         days: Some(0),
+        decision_days: Some(0),
     };
-    if ingest {
+    if steps.ingest {
         let found = ingest::plan(context, &ledger, selection).await?;
         plan.months = months(context, &found).await?;
         plan.drops = found
@@ -73,20 +88,30 @@ pub async fn plan(context: &Context, ingest: bool, summary: bool, selection: &Se
         plan.rebuild = found.rebuild;
         plan.stale.extend(found.stale.iter().map(ToString::to_string));
         if !found.is_empty() {
-            let clean = context.project.models().iter().filter(|model| model.table.layer.name() == "clean");
-            plan.models.extend(clean.map(|model| model.table.to_string()));
+            plan.models.extend(models_of(context, Layer::Clean));
         }
     }
-    if summary {
+    if steps.summary {
         let found = summarise::plan(context, &ledger)?;
         plan.stale.extend(found.stale.iter().map(ToString::to_string));
         if !found.is_empty() || !plan.models.is_empty() {
-            let summaries = context.project.models().iter().filter(|model| model.table.layer.name() == "summary");
-            plan.models.extend(summaries.map(|model| model.table.to_string()));
+            plan.models.extend(models_of(context, Layer::Summary));
         }
         plan.days = found.days.map(|days| days.len());
     }
+    if steps.features {
+        let found = features::plan(context, &ledger).await?;
+        plan.stale.extend(found.stale.iter().map(ToString::to_string));
+        if !found.is_empty() || !plan.models.is_empty() {
+            plan.models.extend(models_of(context, Layer::Features));
+        }
+        plan.decision_days = found.days();
+    }
     Ok(plan)
+}
+
+fn models_of(context: &Context, layer: Layer) -> impl Iterator<Item = String> {
+    context.project.models().iter().filter(move |model| model.table.layer == layer).map(|model| model.table.to_string())
 }
 
 /// The purchase months of the orders in some drops.

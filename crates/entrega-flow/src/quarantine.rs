@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::{
     Context, FlowError, Result,
-    ledger::{Ledger, Publication, Touched},
+    ledger::{Begun, Ledger, Publication, Touched},
     ops, tables,
 };
 
@@ -116,9 +116,7 @@ pub fn groups(rows: &[Found]) -> Vec<QuarantineGroup> {
 /// When the lake fails, or another run was faster.
 pub async fn give_up(context: &Context, filter: &QuarantineFilter) -> Result<u64> {
     let ledger = Ledger::open(&context.lake, None).await?;
-    let started_at = context.now();
-    let sequence = ledger.rows.last().map_or(1, |row| row.sequence + 1);
-    let batch_id = format!("{sequence:06}-quarantine-{}", started_at.format("%Y%m%dT%H%M%S"));
+    let Begun { batch_id, started_at, .. } = ledger.begin("quarantine", "quarantine-drop", context.now());
     let (mut gone, mut committed) = (0, Vec::new());
     for source in sources(context, filter)? {
         let table = ledger.state(&context.lake, &tables::quarantine_of(&source)).await?;
@@ -138,7 +136,7 @@ pub async fn give_up(context: &Context, filter: &QuarantineFilter) -> Result<u64
         let publication = Publication {
             batch_id,
             job: "quarantine",
-            started_at: started_at.naive_utc(),
+            started_at,
             published_at: context.now().naive_utc(),
             as_of: None,
             drops: 0,

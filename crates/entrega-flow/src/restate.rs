@@ -17,7 +17,7 @@ use arrow::{
     compute::filter_record_batch,
     datatypes::{DataType, Date32Type, TimestampMicrosecondType},
 };
-use entrega_engine::Inputs;
+use entrega_engine::{Inputs, Wanted};
 use entrega_lake::{Rewrite, TableState};
 use entrega_model::{
     model::{Check, Model, WriteMode},
@@ -284,7 +284,7 @@ async fn unit(context: Context, shared: Arc<Shared>, scopes: BTreeMap<i32, Scope
     }
     for model in &shared.models {
         let clock = std::time::Instant::now();
-        let rows = context.engine.run(model, &inputs, None).await?;
+        let rows = context.engine.run(model, &inputs, Wanted::All).await?;
         tracing::info!(target: "entrega", model = %model.table, months = scopes.len(), seconds = clock.elapsed().as_secs_f64());
         merge_checks(&mut done.checks, check(model, &rows, &references)?);
         let base = &shared.bases[&model.table];

@@ -17,7 +17,7 @@ use arrow::{
     datatypes::Date32Type,
 };
 use chrono::{NaiveDate, NaiveDateTime};
-use entrega_engine::Inputs;
+use entrega_engine::{Inputs, Wanted};
 use entrega_lake::{
     CommitNote, Definition, Rewrite, TableState,
     read::{date_of, days_since_epoch},
@@ -36,7 +36,7 @@ use serde::Serialize;
 use crate::{
     Context, FlowError, Result,
     ingest::{check_rows, open_tables},
-    ledger::{BatchRow, Ledger, Publication, Touched},
+    ledger::{BatchRow, Begun, Ledger, Publication, Touched},
     ops,
     restate::{projected, used_columns},
     source::UNIT_ROWS,
@@ -114,13 +114,7 @@ pub async fn summarise(
 ) -> Result<Option<(BatchRow, SummaryReport)>> {
     let Some(as_of) = ledger.as_of.filter(|_| !plan.is_empty()) else { return Ok(None) };
     let clock = std::time::Instant::now();
-    let started_at = context.now();
-    let sequence = ledger.rows.last().map_or(1, |row| row.sequence + 1);
-    let batch_id = format!("{sequence:06}-summary-{}", started_at.format("%Y%m%dT%H%M%S"));
-    let inputs: serde_json::Map<_, _> =
-        ledger.versions.iter().map(|(table, version)| (table.to_string(), serde_json::json!(version))).collect();
-    let note =
-        CommitNote { batch: batch_id.clone(), operator: "summarise", facts: serde_json::json!({ "inputs": inputs }) };
+    let Begun { batch_id, started_at, note } = ledger.begin("summary", "summarise", context.now());
     let wanted =
         context.project.models().iter().filter(|model| matches!(model.table.layer, Layer::Clean | Layer::Summary));
     let states =
@@ -145,7 +139,7 @@ pub async fn summarise(
     let publication = Publication {
         batch_id,
         job: "summary",
-        started_at: started_at.naive_utc(),
+        started_at,
         published_at: context.now().naive_utc(),
         as_of: None,
         drops: 0,
@@ -297,12 +291,12 @@ impl Run {
         }
         let mut results = Vec::new();
         for model in models {
-            let days = match extent {
-                Extent::Days(days) if model.write == WriteMode::ReplaceDays => Some(days.as_slice()),
-                _ => None,
+            let wanted = match extent {
+                Extent::Days(days) if model.write == WriteMode::ReplaceDays => Wanted::Days(days),
+                _ => Wanted::All,
             };
             let clock = std::time::Instant::now();
-            let rows = self.context.engine.run(model, &inputs, days).await?;
+            let rows = self.context.engine.run(model, &inputs, wanted).await?;
             tracing::info!(target: "entrega", model = %model.table, months = months.len(), seconds = clock.elapsed().as_secs_f64());
             results.push(rows);
         }

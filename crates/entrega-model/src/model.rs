@@ -33,6 +33,8 @@ pub enum WriteMode {
     ReplaceDays,
     /// Recomputed for the purchase months that something touched.
     ReplaceMonths,
+    /// Recomputed for the decisions that could see something that changed.
+    Decisions,
     /// The whole table.
     Snapshot,
 }
@@ -159,6 +161,10 @@ struct FrontMatter {
     partition: Option<String>,
     #[serde(default)]
     source: Option<String>,
+    #[serde(default)]
+    history_days: Option<i32>,
+    #[serde(default)]
+    labels: Option<TableName>,
     columns: Vec<[String; 3]>,
     #[serde(default)]
     checks: Vec<Check>,
@@ -179,6 +185,10 @@ pub struct Model {
     pub partition: Option<String>,
     /// The source whose contract feeds it, for models right after landing.
     pub source: Option<String>,
+    /// For decisions: how many days after its purchase an order can still matter to others.
+    pub history_days: Option<i32>,
+    /// For decisions: the table whose columns are taken over as they are, and laid over older rows when they change.
+    pub labels: Option<TableName>,
     /// The table's columns, in order.
     pub columns: Vec<ModelColumn>,
     /// What must hold of rows before they are committed.
@@ -219,6 +229,8 @@ impl Model {
             write: front.write,
             partition: front.partition,
             source: front.source,
+            history_days: front.history_days,
+            labels: front.labels,
             columns: front
                 .columns
                 .into_iter()

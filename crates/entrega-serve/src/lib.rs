@@ -14,6 +14,7 @@ mod html;
 pub mod report;
 mod rows;
 pub mod source;
+pub mod training;
 
 pub use comparison::{Comparison, ComparisonError, compare};
 pub use report::{Report, ReportError, ReportOptions, build_report};

@@ -1,6 +1,7 @@
 //! One verb, one file.
 
 pub mod backfill;
+pub mod features;
 pub mod op;
 pub mod quarantine;
 pub mod replay;

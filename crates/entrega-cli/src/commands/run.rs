@@ -1,9 +1,10 @@
-//! `entrega run`: ingest, summary, or both.
+//! `entrega run`: ingest, summary, features, or all of them.
 
 use std::sync::Arc;
 
 use entrega_flow::{
     Context, FlowError,
+    features::{self, FeaturesReport},
     ingest::{self, Batches, Held, IngestReport, Selection},
     ledger::Ledger,
     plan::{Plan, plan},
@@ -26,6 +27,8 @@ pub struct Done {
     pub ingests: Vec<IngestReport>,
     /// Summaries.
     pub summaries: Vec<SummaryReport>,
+    /// The features, if there was something to do.
+    pub features: Option<FeaturesReport>,
     /// Drops that were left aside.
     #[serde(serialize_with = "folders")]
     pub held: Vec<Held>,
@@ -62,7 +65,8 @@ impl Done {
 
     fn batches(&self) -> Vec<String> {
         let ingests = self.ingests.iter().map(|report| report.batch_id.clone());
-        ingests.chain(self.summaries.iter().map(|report| report.batch_id.clone())).collect()
+        let summaries = self.summaries.iter().map(|report| report.batch_id.clone());
+        ingests.chain(summaries).chain(self.features.iter().map(|report| report.batch_id.clone())).collect()
     }
 }
 
@@ -75,7 +79,7 @@ pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
         (_, from, to) => Selection::Between(from, to),
     };
     if arguments.dry_run {
-        let found = plan(&context, arguments.job != Job::Summary, arguments.job != Job::Ingest, &selection).await?;
+        let found = plan(&context, arguments.job.steps(), &selection).await?;
         say(&if arguments.json { serde_json::to_string_pretty(&found)? } else { describe(&found) });
         return Ok(());
     }
@@ -121,8 +125,8 @@ pub struct Jobs<'a> {
 
 /// Does it.
 pub async fn run_jobs(context: &Context, jobs: Jobs<'_>, done: &mut Done) -> anyhow::Result<()> {
-    let selection = jobs.selection;
-    if jobs.job != Job::Summary {
+    let (selection, steps) = (jobs.selection, jobs.job.steps());
+    if steps.ingest {
         let ledger = Ledger::open(&context.lake, None).await?;
         let mut plan = if jobs.hold_damaged {
             let (plan, held) = ingest::plan_around(context, &ledger, selection).await?;
@@ -145,13 +149,18 @@ pub async fn run_jobs(context: &Context, jobs: Jobs<'_>, done: &mut Done) -> any
                 Box::pin(ingest::ingest(context, ledger, plan)).await?
             };
             done.ingests.extend(taken.map(|(_, report)| report));
-            if jobs.one_by_one && jobs.job == Job::All {
+            if jobs.one_by_one && steps.summary {
                 summary(context, done).await?;
             }
         }
     }
-    if jobs.job != Job::Ingest {
+    if steps.summary {
         summary(context, done).await?;
+    }
+    if steps.features {
+        let ledger = Ledger::open(&context.lake, None).await?;
+        let plan = features::plan(context, &ledger).await?;
+        done.features = features::compute(context, ledger, plan).await?.map(|(_, report)| report);
     }
     Ok(())
 }
@@ -187,8 +196,14 @@ pub fn tell(done: &Done) -> String {
         let days = report.days.map_or("all days".to_owned(), |days| format!("{days} days"));
         lines.push(format!("batch {}: {days} summarised in {:.2} s", report.batch_id, report.seconds));
     }
+    if let Some(report) = &done.features {
+        let days = report.days.map_or("all days".to_owned(), |days| format!("{days} days"));
+        let rows: Vec<String> = report.rows.iter().map(|(table, rows)| format!("{rows} rows of {table}")).collect();
+        lines.push(format!("batch {}: features of {days} in {:.2} s", report.batch_id, report.seconds));
+        lines.push(format!("  {}", rows.join(", ")));
+    }
     if lines.is_empty() {
-        lines.push("nothing to do: every drop is taken and every day is summarised".to_owned());
+        lines.push("nothing to do: every drop is taken, every day summarised, every feature known".to_owned());
     }
     lines.join("\n")
 }
@@ -209,6 +224,10 @@ fn describe(plan: &Plan) -> String {
         if months.is_empty() { "none".to_owned() } else { months.join(", ") }
     ));
     lines.push(format!("days left to summarise: {}", plan.days.map_or("all".to_owned(), |days| days.to_string())));
+    lines.push(format!(
+        "days of decisions left to compute: {}",
+        plan.decision_days.map_or("all".to_owned(), |days| days.to_string())
+    ));
     lines.push(format!(
         "stale models: {}",
         if plan.stale.is_empty() { "none".to_owned() } else { plan.stale.join(", ") }

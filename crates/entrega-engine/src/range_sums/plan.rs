@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use arrow::{
     array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch, RecordBatchOptions, new_empty_array},
-    compute::filter,
+    compute::{filter, prep_null_mask_filter},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{
@@ -177,10 +177,11 @@ fn compute(
         None => batches.iter().map(|batch| BooleanArray::from(vec![true; batch.num_rows()])).collect(),
         Some(condition) => {
             let found = evaluate(condition, batches)?;
-            found
-                .iter()
-                .map(|found| Ok(arrow::compute::prep_null_mask_filter(found.as_boolean())))
-                .collect::<Result<_>>()?
+            let without_nulls = |found: &BooleanArray| match found.null_count() {
+                0 => found.clone(),
+                _ => prep_null_mask_filter(found),
+            };
+            found.iter().map(|found| without_nulls(found.as_boolean())).collect()
         }
     };
     let mut results: Vec<ArrayRef> = vec![new_empty_array(&DataType::Int64); sums.len()];

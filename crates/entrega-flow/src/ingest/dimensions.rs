@@ -9,7 +9,7 @@ use arrow::{
     array::{Array as _, RecordBatch},
     compute::concat_batches,
 };
-use entrega_engine::Inputs;
+use entrega_engine::{Inputs, Wanted};
 use entrega_lake::{Rewrite, TableState};
 use entrega_model::{
     contract::Contract,
@@ -61,7 +61,7 @@ async fn made(context: &Context, batch: &mut Batch, model: &Model) -> Result<()>
     let mut inputs = Inputs::default();
     let rows = calendar::calendar().map_err(FlowError::rows("landing.calendar"))?;
     inputs.add(TableName::new(Layer::Landing, "calendar"), calendar::schema(), vec![rows]);
-    let rows = context.engine.run(model, &inputs, None).await?;
+    let rows = context.engine.run(model, &inputs, Wanted::All).await?;
     stop_at_failure(&check(model, &rows, &References::new())?)?;
     let state = replace(context, batch, base, rows).await?;
     batch.commit(state);

@@ -10,7 +10,7 @@ use arrow::{
     compute::concat_batches,
     datatypes::Int64Type,
 };
-use entrega_engine::Inputs;
+use entrega_engine::{Inputs, Wanted};
 use entrega_lake::{Rewrite, TableState, schema::DROP_COLUMN};
 use entrega_model::{
     contract::Contract,
@@ -145,7 +145,7 @@ impl Job {
         }
         let mut inputs = Inputs::default();
         inputs.add(TableName::new(Layer::Landing, &contract.source), transit_schema(contract), rows);
-        let rows = context.engine.run(model, &inputs, None).await?;
+        let rows = context.engine.run(model, &inputs, Wanted::All).await?;
         drop(inputs);
         written.checks = check(model, &rows, &References::new())?;
         stop_at_failure(&written.checks)?;

@@ -10,7 +10,7 @@ use arrow::{
     compute::{concat_batches, filter_record_batch, not, take_record_batch},
     datatypes::{DataType, Field, Schema},
 };
-use entrega_engine::Inputs;
+use entrega_engine::{Inputs, Wanted};
 use entrega_lake::{CommitNote, Rewrite, TableState, schema::DROP_COLUMN};
 use entrega_model::{
     contract::Contract,
@@ -160,7 +160,7 @@ impl UnitJob {
         written.contradicting(&self.model, latest.contradicting);
         let source = TableName::new(Layer::Landing, &self.contract.source);
         self.inputs.add(source, latest.rows.schema(), vec![latest.rows]);
-        let rows = self.context.engine.run(&self.model, &self.inputs, None).await?;
+        let rows = self.context.engine.run(&self.model, &self.inputs, Wanted::All).await?;
         self.inputs = Inputs::default();
         written.checks = check(&self.model, &rows, &self.references)?;
         let (rows, diverted) = divert(&self.model, rows, &self.references)?;
