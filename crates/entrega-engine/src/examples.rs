@@ -144,11 +144,7 @@ async fn max_by_is_sparks() {
     let table: TableName = "clean.ranked".parse().unwrap();
     model.sql = "select key, max_by(value, rank) as best from clean.ranked group by key".to_owned();
     model.columns = [("key", "STRING"), ("best", "STRING")]
-        .map(|(name, kind)| entrega_model::model::ModelColumn {
-            name: name.to_owned(),
-            sql_type: kind.to_owned(),
-            doc: String::new(),
-        })
+        .map(|(name, kind)| entrega_model::model::ModelColumn::new(name, kind, ""))
         .into();
     let mut inputs = Inputs::default();
     inputs.add(table, schema, vec![given]);
