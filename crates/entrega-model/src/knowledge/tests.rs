@@ -169,8 +169,8 @@ fn an_event_that_is_no_moment_is_refused() {
     moment("unix_timestamp(promised_at)", "is no moment");
     moment("delivered_at - 1", "is no moment");
     moment("delivered_at + -1", "is no moment");
-    moment("greatest(delivered_at, purchased_at)", "is no moment");
-    moment("coalesce(delivered_at, purchased_at)", "is no moment");
+    moment("greatest(handed_over_at, purchased_at)", "is no moment");
+    moment("coalesce(handed_over_at, purchased_at)", "is no moment");
     moment("least(delivered_at, unix_timestamp(promised_at))", "is no moment");
     moment("case when is_late then purchased_at end", "is no moment");
     refused(&[("where handed_over_at <= given_up_at and", "where")], &["- events.at, branch 2", "may be NULL"]);

@@ -16,11 +16,11 @@ use sqlparser::ast::{BinaryOperator, Expr, Function, Value};
 
 use super::{
     Column, Constant, Lineage,
-    events::Reading,
     functions::{Kind, arguments, function_name, inside, kind, reads},
     join::Joined,
     moment::Moment,
     query::{Walker, not_understood},
+    window::Reading,
 };
 use crate::{ModelError, known::Known};
 

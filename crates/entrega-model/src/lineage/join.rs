@@ -14,9 +14,9 @@ use sqlparser::ast::{BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, Q
 
 use super::{
     Clock, Lineage, Relation,
-    events::Reading,
     expression::{Reader, conjuncts},
     query::{Steps, Walker, not_understood},
+    window::Reading,
 };
 use crate::ModelError;
 

@@ -8,7 +8,9 @@
 //!                      ├─ join        whose rows meet whose
 //!                      ├─ expression  what an expression reads
 //!                      ├─ moment      which expressions are moments: never earlier than they can be known
-//!                      └─ events      windows that look only into the past of an event log
+//!                      ├─ window      which windows look only into the past
+//!                      ├─ events      what they see there: event logs, and the proof that it was known by then
+//!                      └─ rows        group by, distinct, union all
 //! ```
 //!
 //! Lineage is found by walking the parsed SQL, not by running it. What the walk does not understand is an error, never
@@ -24,7 +26,9 @@ mod functions;
 mod join;
 mod moment;
 mod query;
+mod rows;
 mod table;
+mod window;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
