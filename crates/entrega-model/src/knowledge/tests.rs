@@ -1,10 +1,14 @@
 use super::*;
 use crate::project::Project;
 
-/// The embedded project, with the model `features.probe` as its only one of that layer.
+/// The embedded project, with the models `features.probe` and `features.labels` as the only ones of that layer.
 fn project_with(text: &str) -> Result<Project, ModelError> {
+    project_of([("features/probe.sql".to_owned(), text.to_owned())])
+}
+
+fn project_of(features: impl IntoIterator<Item = (String, String)>) -> Result<Project, ModelError> {
     let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let mut files = vec![("features/probe.sql".to_owned(), text.to_owned())];
+    let mut files: Vec<(String, String)> = features.into_iter().collect();
     for layer in ["landing", "clean"] {
         for entry in std::fs::read_dir(models.join(layer)).unwrap() {
             let entry = entry.unwrap();
@@ -241,6 +245,57 @@ fn a_measure_is_read_through_windows_only() {
         &[("order_id, decided_at,", "order_id, decided_at, late as told,"), (PROMISED, "past.told as promised_days,")],
         &["- promised_days: reads orders.order_delivered_customer_date"],
     );
+}
+
+#[test]
+fn a_branch_says_no_more_than_its_event() {
+    let approvals = "case when order_approved_at is not null then \
+                     unix_timestamp(greatest(order_approved_at, order_purchase_timestamp)) end as approved_at, \
+                     unix_timestamp(order_purchase_timestamp) as purchased_at";
+    let changes = |measure: &str| {
+        let branch = format!("cast(null as timestamp), approved_at, seller_id, route, 0, 0, {measure}, 0");
+        let handed_over = "cast(null as timestamp), handed_over_at, seller_id, route, 0, 0, 0, 0";
+        let waiting = "where handed_over_at <= given_up_at and coalesce(delivered_at > handed_over_at, true)";
+        refusal(
+            AT_PURCHASE,
+            &[
+                ("unix_timestamp(order_purchase_timestamp) as purchased_at", approvals),
+                (handed_over, &branch),
+                (waiting, "where approved_at is not null"),
+            ],
+        )
+    };
+    assert_eq!(changes("0"), "no violation");
+    let message = changes("delay_days");
+    let early =
+        "- events, branch 2: the value of late reads orders.order_delivered_customer_date (known at the delivery)";
+    assert!(message.contains(early), "{message}");
+    assert!(message.contains("is only: purchase, approval"), "{message}");
+}
+
+#[test]
+fn a_model_without_a_decision_proves_nothing() {
+    let files = |first: &str| {
+        let probe = AT_HANDOVER.to_owned();
+        let passes_on = "/*---\ndescription = 'x'\ngrain = ['order_id']\nwrite = 'snapshot'\n\
+                         columns = [['order_id', 'STRING', 'x'], ['seller_handed_over_7d', 'BIGINT', 'x']]\n---*/\n\
+                         select order_id, seller_handed_over_7d from features.probe";
+        let reads = format!(
+            "/*---\ndescription = 'x'\ngrain = ['order_id']\nwrite = 'snapshot'\ndecision = 'purchase'\n\
+             columns = [['order_id', 'STRING', 'x'], ['decided_at', 'TIMESTAMP', 'x'], \
+             ['seller_handed_over_7d', 'BIGINT', 'x', 'orders', 'seller_handed_over_7d']]\n---*/\n\
+             select o.order_id, o.order_purchase_timestamp as decided_at, f.seller_handed_over_7d \
+             from clean.orders as o left join {first} as f on f.order_id = o.order_id"
+        );
+        [("probe", probe), ("passes_on", passes_on.to_owned()), ("reads", reads)]
+    };
+    let refused = |first: &str| {
+        project_of(files(first).map(|(name, text)| (format!("features/{name}.sql"), text))).unwrap_err().to_string()
+    };
+    let direct = refused("features.probe");
+    assert!(direct.contains("- features.probe: it is read here, but made for a later decision"), "{direct}");
+    let through = refused("features.passes_on");
+    assert!(through.contains("- seller_handed_over_7d: reads orders.order_delivered_carrier_date"), "{through}");
 }
 
 #[test]

@@ -62,14 +62,21 @@ fn landing_column(table: &str, name: &str, known: Known) -> Column {
     Column::new(name.to_owned(), Lineage { unproven: own.clone(), own, ..Lineage::default() })
 }
 
-/// A model's result as a table: what was proven inside the model stays proven, how it was proven is its own affair.
+/// A model's result as a table: what was proven inside the model stays proven, how it was proven is its own affair. A
+/// model without a decision proves nothing, not even with columns that another one has proven.
 pub(crate) fn stored(result: &Relation, model: &Model) -> Relation {
-    let forget = |lineage: &Lineage| Lineage {
-        own: lineage.own.clone(),
-        unproven: lineage.unproven.clone(),
-        past: lineage.past.clone(),
-        across: lineage.across,
-        ..Lineage::default()
+    let forget = |lineage: &Lineage| {
+        let mut kept = Lineage {
+            own: lineage.own.clone(),
+            unproven: lineage.unproven.clone(),
+            past: lineage.past.clone(),
+            across: lineage.across,
+            ..Lineage::default()
+        };
+        if model.decision.is_none() && !kept.past.is_empty() {
+            kept.forget_proofs();
+        }
+        kept
     };
     let columns =
         result.columns.iter().map(|column| Column { lineage: forget(&column.lineage), clock: None, ..column.clone() });
