@@ -53,7 +53,12 @@ pub struct Violation {
 
 /// All that a features model does wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{file}: its features are not proven to be known at the {decision}{}", self.lines())]
+#[error(
+    "{file}: its features are not proven to be known at the {decision}; of the order itself, they may read what is known \
+     {}{}",
+    self.allowed(),
+    self.lines()
+)]
 pub struct Violations {
     /// The file, relative to the models folder.
     pub file: String,
@@ -64,6 +69,14 @@ pub struct Violations {
 }
 
 impl Violations {
+    fn allowed(&self) -> String {
+        let events = self.decision.events();
+        let mut known: Vec<String> = events.iter().map(|event| format!("at the {event}")).collect();
+        let last = known.pop().unwrap_or_default();
+        known.insert(0, "always".to_owned());
+        format!("{} or {last}", known.join(", "))
+    }
+
     fn lines(&self) -> String {
         let mut text = String::new();
         for violation in &self.violations {
@@ -213,37 +226,22 @@ fn decision_moment(project: &Project, decision: Decision) -> String {
 /// The columns of the order itself that are not known at the decision, and those of other orders.
 fn early(decision: Decision, column: &str, lineage: &Lineage, violations: &mut Vec<Violation>) {
     let events = decision.events();
-    let allowed: Vec<String> =
-        events.iter().filter(|event| **event != Known::Purchase).map(|event| format!(", at the {event}")).collect();
+    let notes = lineage.notes.iter().fold(String::new(), |notes, note| notes + "; " + note);
     for source in lineage.unknown_by(&events) {
-        let notes: Vec<String> = lineage.notes.iter().map(|note| format!("; {note}")).collect();
         violations.push(Violation {
             column: column.to_owned(),
             source: Some(source.name.clone()),
             known: Some(source.known),
-            problem: format!(
-                "reads {}, {}; of the order itself, a decision at the {decision} may read only what is known always, at the \
-                 purchase{}{}",
-                source.name,
-                lineage::when(source.known),
-                allowed.concat(),
-                notes.concat()
-            ),
+            problem: format!("reads {}, {}{notes}", source.name, lineage::when(source.known)),
             hint: "leave the column out, or read it of other orders through a window over an event log that ends before the \
                    row's moment: range between n preceding and 1 preceding"
                 .to_owned(),
         });
     }
     if lineage.across && lineage.of_orders() {
-        let sources: Vec<&str> = lineage.own.iter().map(|source| source.name.as_str()).collect();
-        let notes: Vec<String> = lineage.notes.iter().map(|note| format!("; {note}")).collect();
         violations.push(other(
             column,
-            &format!(
-                "puts rows of different orders together, later ones too: {}{}",
-                sources.join(", "),
-                notes.concat()
-            ),
+            &format!("puts rows of different orders together, later ones too{notes}"),
             "join and group by order_id; look at other orders only through a window over an event log",
         ));
     }

@@ -369,7 +369,7 @@ fn at_the_handover_more_is_known_but_not_the_delivery() {
         message.contains("- handover_missed: reads orders.order_delivered_customer_date, known at the delivery"),
         "{message}"
     );
-    assert!(message.contains("at the purchase, at the approval, at the handover"), "{message}");
+    assert!(message.contains("known always, at the purchase, at the approval or at the handover"), "{message}");
     let message = refusal(AT_HANDOVER, &[("decision = \"handover\"", "decision = \"purchase\"")]);
     assert!(
         message.contains("- handover_missed: reads order_items.shipping_limit_date, known at the approval"),
@@ -382,4 +382,29 @@ fn a_decision_belongs_to_features() {
     let text = AT_PURCHASE.to_owned();
     let error = Model::parse(&"clean.probe".parse().unwrap(), &text).unwrap_err().to_string();
     assert!(error.contains("it has a decision, but is no model of the layer features"), "{error}");
+}
+
+#[test]
+fn a_step_meets_itself_only_on_its_order() {
+    let join = "inner join timed as orders on past.order_id = orders.order_id";
+    let twice = |on: &str| refusal(AT_PURCHASE, &[(join, &format!("inner join past as other on {on} {join}"))]);
+    assert_eq!(twice("other.order_id = past.order_id and other.decided_at is not null"), "no violation");
+    for on in ["other.order_id = past.order_id", "other.decided_at = past.decided_at and other.decided_at is not null"]
+    {
+        let message = twice(on);
+        assert!(message.contains("of a step with windows over an event log with itself"), "{message}");
+    }
+}
+
+#[test]
+fn rows_of_an_event_are_known_at_it() {
+    let reviews = "from clean.deliveries left join clean.order_reviews as r on r.order_id = deliveries.order_id\n";
+    refused(
+        &[
+            ("from clean.deliveries\n", reviews),
+            ("    order_id, seller_id, concat", "    deliveries.order_id, seller_id, concat"),
+            ("handover_missed, purchase_month", "handover_missed, deliveries.purchase_month"),
+        ],
+        &["- events, branch 1: what decides its rows reads order_reviews.order_id (known at the review)"],
+    );
 }
