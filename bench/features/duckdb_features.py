@@ -105,7 +105,7 @@ def main():
                            f"from decisions {' '.join(lookups)}")
         joined.append(f"past_{label}")
     everything = " ".join(f"join {table} using (order_id)" for table in joined)
-    connection.execute(f"create temp view past as select * from (select order_id, decided_at, moment from decisions) {everything}")
+    connection.execute(f"create temp view past as select * from (select order_id, decided_at from decisions) {everything}")
     connection.execute(f"copy ({final}) to '{arguments.output}' (format parquet, compression zstd, compression_level 1)")
 
 

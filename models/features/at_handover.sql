@@ -163,13 +163,14 @@ happened as (
 ),
 
 -- What each of it adds to the counts.
-counted as (
+events as (
   select
     order_id,
-    case when event = 'decision' then greatest(order_delivered_carrier_date, order_purchase_timestamp) end as decided_at,
+    case
+      when event = 'decision' and order_delivered_carrier_date is not null
+        then greatest(order_delivered_carrier_date, order_purchase_timestamp)
+    end as decided_at,
     moment,
-    purchased_at,
-    handed_over_at,
     customer_state, route, zip_region, zip_area, seller_id,
     cast(case event when 'bought' then 1 when 'delivered' then -1 when 'given up' then -1 else 0 end as bigint) as open,
     cast(case
@@ -177,6 +178,11 @@ counted as (
       when event in ('delivered', 'given up') and handed_over_at < moment then -1
       else 0
     end as bigint) as in_transit,
+    cast(case
+      when event = 'handed over' then handed_over_at
+      when event in ('delivered', 'given up') and handed_over_at < moment then -handed_over_at
+      else 0
+    end as bigint) as in_transit_since,
     cast(case
       when event = 'promise over' and coalesce(delivered_at >= moment, true) then 1
       when event in ('delivered', 'given up') and promise_ends_at <= moment then -1
@@ -197,19 +203,10 @@ counted as (
   from happened
 ),
 
--- Sums of moments give mean ages: now * count - sum of moments.
-events as (
-  select
-    *,
-    in_transit * handed_over_at as in_transit_since
-  from counted
-),
-
 past as (
   select
     order_id,
     decided_at,
-    moment,
     coalesce(sum(late) over network_14, 0) as network_late_14d,
     coalesce(sum(delivered) over network_14, 0) as network_delivered_14d,
     coalesce(sum(transit_seconds) over network_14, 0) as network_transit_seconds_14d,
@@ -385,25 +382,25 @@ select
   rates.network_due_missed_share_14d, rates.network_open_at_three_quarters_14d,
   rates.network_slow_transit_share_14d,
   cast(orders.promise_ends_at - orders.handed_over_at as double) / 86400 - rates.network_transit_days_14d as network_slack_days,
-  (cast(rates.network_in_transit as double) * rates.moment - rates.network_in_transit_since) / nullif(rates.network_in_transit, 0) / 86400 as network_in_transit_days,
+  (cast(rates.network_in_transit as double) * orders.handed_over_at - rates.network_in_transit_since) / nullif(rates.network_in_transit, 0) / 86400 as network_in_transit_days,
   cast(rates.network_overdue as double) / nullif(rates.network_open, 0) as network_overdue_share,
   cast(rates.network_in_transit + 1 as double) / (rates.network_delivered_14d + 3) as network_backlog,
   rates.state_due_missed_share_14d, rates.state_open_at_three_quarters_14d,
   rates.state_slow_transit_share_14d, rates.state_late_share_30d, rates.state_transit_days_30d,
   cast(orders.promise_ends_at - orders.handed_over_at as double) / 86400 - rates.state_transit_days_30d as state_slack_days,
-  (cast(rates.state_in_transit as double) * rates.moment - rates.state_in_transit_since) / nullif(rates.state_in_transit, 0) / 86400 as state_in_transit_days,
+  (cast(rates.state_in_transit as double) * orders.handed_over_at - rates.state_in_transit_since) / nullif(rates.state_in_transit, 0) / 86400 as state_in_transit_days,
   cast(rates.state_overdue as double) / nullif(rates.state_open, 0) as state_overdue_share,
   cast(rates.state_in_transit + 1 as double) / (rates.state_delivered_14d + 3) as state_backlog,
   rates.route_due_missed_share_14d, rates.route_open_at_three_quarters_14d,
   rates.route_slow_transit_share_14d, rates.route_late_share_30d, rates.route_transit_days_30d,
   cast(orders.promise_ends_at - orders.handed_over_at as double) / 86400 - rates.route_transit_days_30d as route_slack_days,
-  (cast(rates.route_in_transit as double) * rates.moment - rates.route_in_transit_since) / nullif(rates.route_in_transit, 0) / 86400 as route_in_transit_days,
+  (cast(rates.route_in_transit as double) * orders.handed_over_at - rates.route_in_transit_since) / nullif(rates.route_in_transit, 0) / 86400 as route_in_transit_days,
   cast(rates.route_overdue as double) / nullif(rates.route_open, 0) as route_overdue_share,
   cast(rates.route_in_transit + 1 as double) / (rates.route_delivered_14d + 3) as route_backlog,
   rates.region_due_missed_share_14d, rates.region_open_at_three_quarters_14d,
   rates.region_slow_transit_share_14d, rates.region_late_share_30d, rates.region_transit_days_30d,
   cast(orders.promise_ends_at - orders.handed_over_at as double) / 86400 - rates.region_transit_days_30d as region_slack_days,
-  (cast(rates.region_in_transit as double) * rates.moment - rates.region_in_transit_since) / nullif(rates.region_in_transit, 0) / 86400 as region_in_transit_days,
+  (cast(rates.region_in_transit as double) * orders.handed_over_at - rates.region_in_transit_since) / nullif(rates.region_in_transit, 0) / 86400 as region_in_transit_days,
   cast(rates.region_overdue as double) / nullif(rates.region_open, 0) as region_overdue_share,
   cast(rates.region_in_transit + 1 as double) / (rates.region_delivered_14d + 3) as region_backlog,
   rates.area_late_share_90d, rates.area_transit_days_90d, rates.area_slow_transit_share_90d,

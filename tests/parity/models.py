@@ -91,7 +91,7 @@ class Model:
     @property
     def types(self) -> dict[str, str]:
         """The declared columns, in output order."""
-        return {name: type_ for name, type_, _ in self.front_matter["columns"]}
+        return {column[0]: column[1] for column in self.front_matter["columns"]}
 
     @property
     def grain(self) -> list[str]:

@@ -21,11 +21,7 @@ const MANY_FILES: usize = 16;
 /// A table of the books, from `(column, type, doc)` triples.
 #[must_use]
 pub fn definition(layer: Layer, name: &str, description: &str, columns: &[(&str, &str, &str)]) -> Definition {
-    let columns = columns.iter().map(|(name, sql_type, doc)| ModelColumn {
-        name: (*name).to_owned(),
-        sql_type: (*sql_type).to_owned(),
-        doc: (*doc).to_owned(),
-    });
+    let columns = columns.iter().map(|(name, sql_type, doc)| ModelColumn::new(name, sql_type, doc));
     Definition {
         table: TableName::new(layer, name),
         description: description.to_owned(),

@@ -19,11 +19,7 @@ fn month(number: u32) -> NaiveDate {
 }
 
 fn definition() -> Definition {
-    let column = |name: &str, sql_type: &str| ModelColumn {
-        name: name.to_owned(),
-        sql_type: sql_type.to_owned(),
-        doc: String::new(),
-    };
+    let column = |name: &str, sql_type: &str| ModelColumn::new(name, sql_type, "");
     Definition {
         table: TableName::new(Layer::Clean, "things"),
         description: "things".to_owned(),

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use crate::{ModelError, drops::Content};
+use crate::{ModelError, drops::Content, known::Known};
 
 /// The type of a source column. All text is trimmed; an empty field is NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -149,12 +149,24 @@ pub struct ContractColumn {
     /// What happens to a row that breaks one of these rules.
     #[serde(default)]
     pub on_violation: OnViolation,
+    /// When its values can be known at the earliest; the contract's `known` where it says nothing else.
+    #[serde(default, rename = "known")]
+    declared_known: Option<Known>,
+    /// Whether its value is the very moment of the event at which it is known.
+    #[serde(default)]
+    pub moment: bool,
     /// What it means.
     #[serde(default)]
     pub doc: String,
 }
 
 impl ContractColumn {
+    /// When its values can be known at the earliest. [`Contract::parse`] sees to it that every column says so.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.declared_known.unwrap_or(Known::Never)
+    }
+
     /// The header in the file.
     #[must_use]
     pub fn header(&self) -> &str {
@@ -199,6 +211,9 @@ pub struct Contract {
     /// How many of its rows may be bad.
     #[serde(default)]
     pub tolerance: Tolerance,
+    /// When its columns can be known at the earliest, where a column does not say it itself.
+    #[serde(default)]
+    known: Option<Known>,
     /// The columns in the file's order.
     #[serde(rename = "column")]
     pub columns: Vec<ContractColumn>,
@@ -244,6 +259,10 @@ impl Contract {
                 "it is a share of a file's rows, between 0 and 1",
             ));
         }
+        for column in &mut contract.columns {
+            column.declared_known = column.declared_known.or(contract.known);
+            knowledge_holds_together(&file, column)?;
+        }
         Ok(contract)
     }
 
@@ -266,6 +285,31 @@ impl Contract {
     }
 }
 
+fn knowledge_holds_together(file: &str, column: &ContractColumn) -> Result<(), ModelError> {
+    let Some(known) = column.declared_known else {
+        return Err(ModelError::file(
+            file,
+            format!("nothing says when column '{}' is known", column.name),
+            format!("write known = \"…\" for the contract or for the column: {}", Known::names()),
+        ));
+    };
+    if column.moment && column.kind != ContractType::Timestamp {
+        return Err(ModelError::file(
+            file,
+            format!("column '{}' has moment = true, but is no timestamp", column.name),
+            "a moment is the time at which an event happened: give it type = \"timestamp\", or take moment away",
+        ));
+    }
+    if column.moment && matches!(known, Known::Always | Known::Never) {
+        return Err(ModelError::file(
+            file,
+            format!("column '{}' has moment = true, but is known '{known}', which is no event", column.name),
+            "give it known = the event whose moment it is, or take moment away",
+        ));
+    }
+    Ok(())
+}
+
 /// The optional column of a change set that says that a row is gone: `true` (or `t`, `1`, `yes`, `y`, in any case).
 /// Such a row needs only its key, and its order's.
 pub const DELETED_COLUMN: &str = "_deleted";
@@ -279,6 +323,7 @@ mod tests {
         description = "Things."
         kind = "changes"
         key = ["thing"]
+        known = "purchase"
         [[column]]
         name = "thing"
         type = "text"
@@ -309,5 +354,26 @@ mod tests {
     fn a_share_is_a_share() {
         let message = Contract::parse("things", &format!("tolerance = {{ share = 3.0 }}\n{THINGS}")).unwrap_err();
         assert!(message.to_string().contains("tolerance.share is 3"), "{message}");
+    }
+    #[test]
+    fn columns_say_when_they_are_known() {
+        let contract = Contract::parse("things", &format!("{THINGS}known = \"delivery\"")).unwrap();
+        assert_eq!(contract.columns[0].known(), Known::Purchase);
+        assert_eq!(contract.columns[1].known(), Known::Delivery);
+    }
+
+    #[test]
+    fn a_column_of_unknown_knowledge_is_refused() {
+        let message = Contract::parse("things", &THINGS.replace("known = \"purchase\"", "")).unwrap_err().to_string();
+        assert!(message.contains("nothing says when column 'thing' is known"), "{message}");
+    }
+
+    #[test]
+    fn a_moment_is_a_timestamp_of_an_event() {
+        let message = Contract::parse("things", &format!("{THINGS}moment = true")).unwrap_err().to_string();
+        assert!(message.contains("column 'weight' has moment = true, but is no timestamp"), "{message}");
+        let text = THINGS.replace("integer", "timestamp").replace("on_violation = \"warn\"", "known = \"always\"");
+        let message = Contract::parse("things", &format!("{text}\nmoment = true")).unwrap_err().to_string();
+        assert!(message.contains("is known 'always', which is no event"), "{message}");
     }
 }

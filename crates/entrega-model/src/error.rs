@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::knowledge::Violations;
+
 /// A declaration of the project does not hold together. The reader mends the file that the message names.
 #[derive(Debug, Error)]
 pub enum ModelError {
@@ -31,6 +33,9 @@ pub enum ModelError {
         /// What to do.
         hint: String,
     },
+    /// A features model reads what cannot be known at its decision, or declares its sources wrongly.
+    #[error(transparent)]
+    Knowledge(#[from] Violations),
 }
 
 impl ModelError {

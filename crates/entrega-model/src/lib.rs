@@ -7,11 +7,16 @@
 //!  models/landing/<source>.toml ──▶ contract::Contract ┐
 //!  models/<layer>/<name>.sql    ──▶ model::Model       ├─▶ project::Project   (what a run works from)
 //!  landing/…/_manifest.json     ──▶ drops::Manifest    ┘
+//!
+//!  contracts say when a column is known (known::Known) ─▶ lineage ─▶ knowledge: no feature looks ahead
 //! ```
 
 pub mod contract;
 pub mod drops;
 pub mod error;
+pub mod knowledge;
+pub mod known;
+mod lineage;
 pub mod metrics;
 pub mod model;
 pub mod project;

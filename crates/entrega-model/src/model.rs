@@ -17,9 +17,18 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use sqlparser::{ast::visit_relations, dialect::SparkSqlDialect, parser::Parser};
+use sqlparser::{
+    ast::{Statement, visit_relations},
+    dialect::SparkSqlDialect,
+    parser::Parser,
+};
 
-use crate::{ModelError, contract::Tolerance, tables::TableName};
+use crate::{
+    ModelError,
+    contract::Tolerance,
+    known::Decision,
+    tables::{Layer, TableName},
+};
 
 /// How a model's rows reach its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -46,8 +55,46 @@ pub struct ModelColumn {
     pub name: String,
     /// Spark SQL type, for example `DECIMAL(12,2)`.
     pub sql_type: String,
-    /// Meaning, unit and source.
+    /// Meaning.
     pub doc: String,
+    /// What its values are measured in; empty where nobody says.
+    pub unit: String,
+    /// The columns of other tables that its values are computed from; empty where nobody says.
+    pub sources: Vec<String>,
+}
+
+impl ModelColumn {
+    /// A column of which only name, type and meaning are told.
+    #[must_use]
+    pub fn new(name: &str, sql_type: &str, doc: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            sql_type: sql_type.to_owned(),
+            doc: doc.to_owned(),
+            unit: String::new(),
+            sources: Vec::new(),
+        }
+    }
+}
+
+/// A column as the front matter spells it: name, type and meaning; a feature says also its unit and its sources.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a column is [name, type, doc] or [name, type, doc, unit, sources]")]
+enum Declaration {
+    Plain([String; 3]),
+    Feature([String; 5]),
+}
+
+impl From<Declaration> for ModelColumn {
+    fn from(declaration: Declaration) -> Self {
+        match declaration {
+            Declaration::Plain([name, sql_type, doc]) => Self::new(&name, &sql_type, &doc),
+            Declaration::Feature([name, sql_type, doc, unit, sources]) => {
+                let sources = sources.split(',').map(str::trim).filter(|source| !source.is_empty());
+                Self { unit, sources: sources.map(str::to_owned).collect(), ..Self::new(&name, &sql_type, &doc) }
+            }
+        }
+    }
 }
 
 /// What happens when a check does not hold.
@@ -162,10 +209,12 @@ struct FrontMatter {
     #[serde(default)]
     source: Option<String>,
     #[serde(default)]
+    decision: Option<Decision>,
+    #[serde(default)]
     history_days: Option<i32>,
     #[serde(default)]
     labels: Option<TableName>,
-    columns: Vec<[String; 3]>,
+    columns: Vec<Declaration>,
     #[serde(default)]
     checks: Vec<Check>,
 }
@@ -185,6 +234,8 @@ pub struct Model {
     pub partition: Option<String>,
     /// The source whose contract feeds it, for models right after landing.
     pub source: Option<String>,
+    /// The moment at which its features must be known; none for models without features of an order.
+    pub decision: Option<Decision>,
     /// For decisions: how many days after its purchase an order can still matter to others.
     pub history_days: Option<i32>,
     /// For decisions: the table whose columns are taken over as they are, and laid over older rows when they change.
@@ -229,13 +280,10 @@ impl Model {
             write: front.write,
             partition: front.partition,
             source: front.source,
+            decision: front.decision,
             history_days: front.history_days,
             labels: front.labels,
-            columns: front
-                .columns
-                .into_iter()
-                .map(|[name, sql_type, doc]| ModelColumn { name, sql_type, doc })
-                .collect(),
+            columns: front.columns.into_iter().map(ModelColumn::from).collect(),
             checks: front.checks,
             sql: sql.trim().to_owned(),
             reads,
@@ -261,6 +309,13 @@ impl Model {
                 format!("its columns are {}", names.join(", ")),
             ));
         }
+        if self.decision.is_some() && self.table.layer != Layer::Features {
+            return Err(ModelError::file(
+                file,
+                "it has a decision, but is no model of the layer features",
+                "move it to features/, or take decision away",
+            ));
+        }
         let from_landing = self.source.is_some() && self.write == WriteMode::Upsert;
         if !from_landing && self.checks.iter().any(|check| check.severity() == Severity::Quarantine) {
             return Err(ModelError::file(
@@ -280,14 +335,21 @@ impl Model {
     }
 }
 
+/// The one statement of a model's SQL.
+pub(crate) fn parse(sql: &str) -> Result<Statement, String> {
+    let mut statements = Parser::parse_sql(&SparkSqlDialect {}, sql).map_err(|error| error.to_string())?;
+    match (statements.pop(), statements.len()) {
+        (Some(statement), 0) => Ok(statement),
+        (None, _) => Err("it holds no statement".to_owned()),
+        (Some(_), others) => Err(format!("it holds {} statements", others + 1)),
+    }
+}
+
 /// The `layer.table` names that a query reads; names without a layer are its own CTEs.
 fn relations(sql: &str) -> Result<BTreeSet<TableName>, String> {
-    let statements = Parser::parse_sql(&SparkSqlDialect {}, sql).map_err(|error| error.to_string())?;
-    if statements.len() != 1 {
-        return Err(format!("it holds {} statements", statements.len()));
-    }
+    let statement = parse(sql)?;
     let mut found = BTreeSet::new();
-    let flow = visit_relations(&statements, |relation| {
+    let flow = visit_relations(&statement, |relation| {
         let name = relation.to_string();
         if name.contains('.') {
             match name.parse() {

@@ -44,7 +44,8 @@ impl Project {
     /// (examples) are passed over.
     ///
     /// # Errors
-    /// When a file is wrong, a model reads a table that nothing makes, or models read each other in a circle.
+    /// When a file is wrong, a model reads a table that nothing makes, models read each other in a circle, or a feature
+    /// reads what cannot be known at its decision.
     pub fn parse(files: impl IntoIterator<Item = (String, String)>) -> Result<Self, ModelError> {
         let mut contracts = BTreeMap::new();
         let mut models = BTreeMap::new();
@@ -63,7 +64,9 @@ impl Project {
         // Orders come first among the contracts: every child looks its order up.
         let mut contracts: Vec<Contract> = contracts.into_values().collect();
         contracts.sort_by_key(|contract| (contract.source != "orders", contract.parent.is_none()));
-        Ok(Self { models: in_order(models, &contracts)?, contracts })
+        let project = Self { models: in_order(models, &contracts)?, contracts };
+        crate::knowledge::check(&project)?;
+        Ok(project)
     }
 
     /// The contracts: orders first, then their children, then dimensions and snapshots.
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_embedded_project_holds_together() {
-        let project = Project::embedded().unwrap();
+        let project = Project::embedded().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(project.contracts()[0].source, "orders");
         for contract in project.contracts() {
             let model = project.model_of_source(&contract.source).unwrap();
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_changed_parent_changes_the_fingerprint_of_its_children() {
-        let contract = "file='o.csv'\ndescription='o'\nkind='changes'\nkey=['id']\n[[column]]\nname='id'\ntype='id'\n";
+        let contract = "file='o.csv'\ndescription='o'\nkind='changes'\nkey=['id']\nknown='purchase'\n[[column]]\nname='id'\ntype='id'\n";
         let model = |read: &str, note: &str| {
             format!(
                 "/*---\ndescription='{note}'\ngrain=['id']\nwrite='upsert'\ncolumns=[['id','STRING','x']]\n---*/\nselect id from {read}"

@@ -60,10 +60,6 @@ pub fn columns() -> Vec<ModelColumn> {
         ("batch_id", "STRING", "Batch that quarantined the row."),
         ("quarantined_at", "TIMESTAMP", "When, UTC."),
     ]
-    .map(|(name, sql_type, doc)| ModelColumn {
-        name: name.to_owned(),
-        sql_type: sql_type.to_owned(),
-        doc: doc.to_owned(),
-    })
+    .map(|(name, sql_type, doc)| ModelColumn::new(name, sql_type, doc))
     .into()
 }

@@ -270,7 +270,7 @@ mod tests {
     use crate::keys::drop_column;
 
     fn column(name: &str, sql_type: &str) -> ModelColumn {
-        ModelColumn { name: name.to_owned(), sql_type: sql_type.to_owned(), doc: String::new() }
+        ModelColumn::new(name, sql_type, "")
     }
 
     fn rows(drop: &str, pairs: &[(&str, i32)]) -> RecordBatch {

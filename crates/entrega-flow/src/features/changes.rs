@@ -17,7 +17,7 @@ use arrow::{
     row::{RowConverter, Rows, SortField},
 };
 use entrega_lake::{LakeError, TableState};
-use entrega_model::model::Model;
+use entrega_model::{known::Known, model::Model};
 use entrega_operators::{
     keys::{Id, ids, text},
     months::month_of_day,
@@ -169,30 +169,4 @@ fn merged(mut spans: Spans) -> Spans {
         }
     }
     merged
-}
-
-// STUB until the knowledge declarations are merged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Known {
-    Always,
-    Purchase,
-    Approval,
-    Handover,
-    Delivery,
-    Never,
-}
-
-fn knowledge(column: &str) -> BTreeSet<Known> {
-    let known: &[Known] = match column {
-        "order_approved_at" | "shipping_limit_date" => &[Known::Approval],
-        "order_delivered_carrier_date" => &[Known::Handover],
-        "order_delivered_customer_date" => &[Known::Delivery],
-        "order_status" => &[Known::Never],
-        "is_late" | "delay_days" | "delivery_seconds" | "delivery_days" => &[Known::Delivery, Known::Purchase],
-        "transit_seconds" => &[Known::Delivery, Known::Handover],
-        "handling_seconds" | "handover_missed" => &[Known::Approval, Known::Handover],
-        "distance_km" => &[Known::Always],
-        _ => &[Known::Purchase],
-    };
-    known.iter().copied().collect()
 }
