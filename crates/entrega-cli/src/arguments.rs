@@ -384,7 +384,7 @@ Examples:
   entrega features export --lake lake --table at_handover --out training --format npz --train-until 2018-03-01 --test-until 2018-04-01
   entrega features export --lake lake --table at_purchase --out raw --prepare none --train-until 2018-03-01 --test-until 2018-09-01")]
 pub struct FeaturesExport {
-    /// The table: at_purchase or at_handover.
+    /// The table: `at_purchase` or `at_handover`.
     #[arg(long, value_name = "TABLE")]
     pub table: String,
     /// The folder for the files.

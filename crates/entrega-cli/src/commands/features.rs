@@ -39,7 +39,9 @@ async fn export(settings: &Settings, arguments: FeaturesExport) -> anyhow::Resul
         .collect();
     let Some(table) = decisions.iter().find(|table| table.layer == Layer::Features && table.name == name) else {
         let valid = decisions.iter().map(|table| table.name.clone()).collect();
-        return Err(entrega_model::ModelError::Unknown { kind: "table of features", name: arguments.table, valid }.into());
+        return Err(
+            entrega_model::ModelError::Unknown { kind: "table of features", name: arguments.table, valid }.into()
+        );
     };
     let model = context.project.model(table)?;
     let source = Answers::open(&context, settings.lake()?).await?;
@@ -49,7 +51,7 @@ async fn export(settings: &Settings, arguments: FeaturesExport) -> anyhow::Resul
         test_until: arguments.test_until,
         prepared: arguments.prepare == Prepare::Standard,
     };
-    let set = build(&source, request, &knowledge::dictionary(&context.project, model)?).await?;
+    let set = build(&source, request, &knowledge::dictionary(&context.project, table)?).await?;
     let format = match arguments.format {
         ExportFormat::Parquet => Format::Parquet,
         ExportFormat::Csv => Format::Csv,

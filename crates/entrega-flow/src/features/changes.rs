@@ -17,7 +17,7 @@ use arrow::{
     row::{RowConverter, Rows, SortField},
 };
 use entrega_lake::{LakeError, TableState};
-use entrega_model::{known::Known, model::Model};
+use entrega_model::{knowledge, known::Known, model::Model};
 use entrega_operators::{
     keys::{Id, ids, text},
     months::month_of_day,
@@ -70,8 +70,10 @@ pub(super) async fn between(
     };
     let new = context.lake.read(now, &come, Some(&names)).await?;
     let mut groups: BTreeMap<Known, Vec<&str>> = BTreeMap::new();
+    let lineage = knowledge::dictionary(&context.project, now.name())?;
     for column in columns.iter().filter(|column| **column != "order_id") {
-        let mut known = knowledge(column);
+        let sources = lineage.iter().find(|known| known.name == *column).map_or(&[][..], |known| &known.own);
+        let mut known: BTreeSet<Known> = sources.iter().map(|(_, known)| *known).collect();
         known.retain(|event| !matches!(event, Known::Always | Known::Purchase));
         // A column that several events make up differs only if a column of one of them does.
         if known.len() < 2 {

@@ -32,7 +32,7 @@ pub(crate) fn unfold(statement: &mut Statement) {
         let branches = if let Some(branches) = branches(&step.query) {
             branches.iter().all(|branch| branch.projection.iter().any(names_an_event)).then_some(branches)
         } else {
-            spread(&step.query, &unions).inspect(|branches| step.query.body = Box::new(union(branches.clone())))
+            spread(&step.query, &unions).inspect(|branches| *step.query.body = union(branches.clone()))
         };
         unions.extend(branches.map(|branches| (name, branches)));
     }
@@ -223,7 +223,9 @@ fn union(branches: Vec<Select>) -> SetExpr {
             set_quantifier: SetQuantifier::All,
             right: Box::new(right),
         })
-        .unwrap_or_else(|| SetExpr::Values(sqlparser::ast::Values { explicit_row: false, rows: Vec::new(), value_keyword: false }))
+        .unwrap_or_else(|| {
+            SetExpr::Values(sqlparser::ast::Values { explicit_row: false, rows: Vec::new(), value_keyword: false })
+        })
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ fn window(lineage: &FeatureLineage) -> String {
 fn known_at(lineage: &FeatureLineage) -> String {
     let own = lineage.own.iter().map(|(_, known)| *known).max();
     match (own, lineage.past.is_empty()) {
-        (Some(own), true) => own.to_string(),
+        (Some(own), true) => own.name().to_owned(),
         (_, false) => "just before the decision".to_owned(),
         (None, true) => "always".to_owned(),
     }

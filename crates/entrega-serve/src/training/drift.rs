@@ -30,8 +30,7 @@ pub(super) fn psi(train: &ArrayRef, test: &ArrayRef) -> Result<f64, ArrowError> 
         let (train, test) = (numbers(train)?, numbers(test)?);
         let mut known: Vec<f64> = train.iter().flatten().filter(|value| value.is_finite()).collect();
         known.sort_by(f64::total_cmp);
-        let mut edges: Vec<f64> =
-            (1..BINS).filter_map(|bin| known.get(bin * known.len() / BINS).copied()).collect();
+        let mut edges: Vec<f64> = (1..BINS).filter_map(|bin| known.get(bin * known.len() / BINS).copied()).collect();
         edges.dedup();
         let bin = |value: Option<f64>| {
             value.filter(|value| value.is_finite()).map(|value| edges.partition_point(|edge| *edge <= value))
@@ -90,7 +89,9 @@ mod tests {
     #[test]
     fn two_bins_give_what_the_formula_says() {
         let text = |levels: [(&str, usize); 2]| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(levels.iter().flat_map(|(level, n)| std::iter::repeat_n(*level, *n))))
+            Arc::new(StringArray::from_iter_values(
+                levels.iter().flat_map(|(level, n)| std::iter::repeat_n(*level, *n)),
+            ))
         };
         let found = psi(&text([("a", 80), ("b", 20)]), &text([("a", 60), ("b", 40)])).unwrap();
         let expected = (0.6f64 - 0.8) * (0.6f64 / 0.8).ln() + (0.4f64 - 0.2) * (0.4f64 / 0.2).ln();

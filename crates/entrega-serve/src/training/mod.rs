@@ -15,10 +15,7 @@ mod drift;
 mod prepare;
 mod write;
 
-use arrow::{
-    array::{Array as _, RecordBatch},
-    compute::concat_batches,
-};
+use arrow::{array::RecordBatch, compute::concat_batches};
 use chrono::NaiveDate;
 use entrega_model::model::Model;
 use serde::Serialize;
@@ -51,7 +48,9 @@ pub enum TrainingError {
         hint: String,
     },
     /// Rows could not be computed with.
-    #[error("the rows of {what} cannot be prepared\nhint: please report this with the table's columns (`entrega tables`)")]
+    #[error(
+        "the rows of {what} cannot be prepared\nhint: please report this with the table's columns (`entrega tables`)"
+    )]
     Rows {
         /// What was being prepared.
         what: String,
@@ -188,13 +187,15 @@ pub async fn build(
 async fn ask(source: &dyn QuerySource, sql: &str) -> Result<RecordBatch, TrainingError> {
     let what = "rows of features";
     let batches = source.query(sql).await.map_err(|error| AskError::Query { what, error })?;
-    let Some(first) = batches.first() else { return Ok(RecordBatch::new_empty(arrow::datatypes::Schema::empty().into())) };
+    let Some(first) = batches.first() else {
+        return Ok(RecordBatch::new_empty(arrow::datatypes::Schema::empty().into()));
+    };
     concat_batches(&first.schema(), &batches).map_err(|source| TrainingError::Rows { what: what.to_owned(), source })
 }
 
 /// The share of rows without a value.
 fn missing(rows: &RecordBatch, column: &str) -> f64 {
-    let nulls = rows.column_by_name(column).map_or(0, |column| column.logical_null_count());
+    let nulls = rows.column_by_name(column).map_or(0, arrow::array::Array::logical_null_count);
     share(nulls, rows.num_rows())
 }
 

@@ -126,7 +126,8 @@ fn number(column: &ArrayRef) -> Result<Fitted, arrow::error::ArrowError> {
     let missing = column.len() - known.len();
     let count = (column.len() as f64).max(1.0);
     let mean = (known.iter().sum::<f64>() + median * missing as f64) / count;
-    let squares = known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() + (median - mean).powi(2) * missing as f64;
+    let squares =
+        known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() + (median - mean).powi(2) * missing as f64;
     let deviation = (squares / count).sqrt();
     let deviation = if deviation > 0.0 { deviation } else { 1.0 };
     Ok(Fitted::Number { median, mean, deviation, flagged: missing > 0 })
@@ -215,7 +216,8 @@ impl Feature {
                     push(format!("{}={level}", self.name), hits.collect::<Vec<f64>>().into());
                 }
                 if *other {
-                    let rest = values.iter().map(|value| truth(value.as_ref().is_none_or(|value| !levels.contains(value))));
+                    let rest =
+                        values.iter().map(|value| truth(value.as_ref().is_none_or(|value| !levels.contains(value))));
                     push(format!("{}=other", self.name), rest.collect::<Vec<f64>>().into());
                 }
             }

@@ -2,17 +2,17 @@
 
 use std::{
     fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use arrow::{
-    array::{Array as _, RecordBatch},
+    array::{Array as _, AsArray as _, RecordBatch},
     compute::cast,
-    datatypes::DataType,
+    datatypes::{DataType, Float32Type},
 };
-use ndarray::Array2;
-use ndarray_npy::NpzWriter;
 use parquet::arrow::ArrowWriter;
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::{TrainingError, TrainingSet, dictionary, prepare::numbers};
 
@@ -69,24 +69,44 @@ fn csv(rows: &RecordBatch, path: &Path) -> Result<(), Failure> {
 /// Matrices as `NumPy` reads them; the names of the columns of `X` are those of `preparation.json`, written out in order.
 fn npz(set: &TrainingSet, rows: &RecordBatch, path: &Path) -> Result<(), Failure> {
     let names = set.preparation.outputs();
-    let mut matrix = Array2::<f32>::zeros((rows.num_rows(), names.len()));
-    for (place, name) in names.iter().enumerate() {
+    let columns = names.iter().map(|name| {
         let column = rows.column_by_name(name).ok_or_else(|| format!("no column {name}"))?;
-        let column = cast(column, &DataType::Float32)?;
-        let column = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float32Type>(&column);
-        for (row, value) in column.iter().enumerate() {
-            matrix[(row, place)] = value.unwrap_or(f32::NAN);
-        }
-    }
-    let label = |name: &str| -> Result<ndarray::Array1<f64>, Failure> {
+        Ok(cast(column, &DataType::Float32)?.as_primitive::<Float32Type>().clone())
+    });
+    let columns = columns.collect::<Result<Vec<_>, Failure>>()?;
+    let matrix = (0..rows.num_rows()).flat_map(|row| {
+        columns
+            .iter()
+            .flat_map(move |column| (if column.is_null(row) { f32::NAN } else { column.value(row) }).to_le_bytes())
+    });
+    let label = |name: &str| -> Result<Vec<u8>, Failure> {
         let column = rows.column_by_name(name).ok_or_else(|| format!("no column {name}"))?;
-        Ok(numbers(column)?.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+        Ok(numbers(column)?.iter().flat_map(|value| value.unwrap_or(f64::NAN).to_le_bytes()).collect())
     };
-    let mut writer = NpzWriter::new_compressed(File::create(path)?);
-    writer.add_array("X", &matrix)?;
-    writer.add_array("y", &label("label_is_late")?)?;
-    writer.add_array("delivery_days", &label("label_delivery_days")?)?;
-    writer.add_array("delay_days", &label("label_delay_days")?)?;
-    writer.finish()?;
+    let mut archive = ZipWriter::new(File::create(path)?);
+    let long = format!("({},)", rows.num_rows());
+    array(&mut archive, "X", "<f4", &format!("({}, {})", rows.num_rows(), names.len()), &matrix.collect::<Vec<u8>>())?;
+    array(&mut archive, "y", "<f8", &long, &label("label_is_late")?)?;
+    array(&mut archive, "delivery_days", "<f8", &long, &label("label_delivery_days")?)?;
+    array(&mut archive, "delay_days", "<f8", &long, &label("label_delay_days")?)?;
+    archive.finish()?;
     Ok(())
 }
+
+/// One array of an archive, in version 1 of `NumPy`'s format: magic, length of the header, header padded so that the values
+/// begin at a multiple of 64 bytes, values row by row. See `numpy.lib.format`.
+fn array(archive: &mut ZipWriter<File>, name: &str, kind: &str, shape: &str, values: &[u8]) -> Result<(), Failure> {
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    let unpadded = MAGIC.len() + 2 + header.len() + 1;
+    header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
+    header.push('\n');
+    archive.start_file(format!("{name}.npy"), SimpleFileOptions::default())?;
+    archive.write_all(MAGIC)?;
+    archive.write_all(&u16::try_from(header.len())?.to_le_bytes())?;
+    archive.write_all(header.as_bytes())?;
+    archive.write_all(values)?;
+    Ok(())
+}
+
+/// What a file of version 1 begins with.
+const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use super::Lake;
 
 /// Tables whose rows must not depend on the way in which the drops came.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 20] = [
     "clean.calendar",
     "clean.categories",
     "clean.customers",
@@ -18,6 +18,9 @@ const TABLES: [&str; 17] = [
     "clean.products",
     "clean.sellers",
     "clean.shipments",
+    "features.at_handover",
+    "features.at_purchase",
+    "features.labels",
     "summary.delivery_daily",
     "summary.delivery_days_daily",
     "summary.late_to_carrier",
