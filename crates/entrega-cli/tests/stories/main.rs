@@ -9,6 +9,7 @@
 //!  bad_deliveries   drops that lie: a clear message, and the lake as it was
 //!  drift            files with other columns than their contract
 //!  bad_rows         rows that cannot be read: quarantine
+//!  features         what could be known at each decision, labels that mature, training sets
 //!  quarantine       rows looked at, tried again, given up
 //!  arrival          gaps, late drops, files copied by hand
 //!  erasing          a person who is forgotten
@@ -31,6 +32,7 @@ mod corrections;
 mod deletions;
 mod drift;
 mod erasing;
+mod features;
 mod first_morning;
 mod heavy_mess;
 mod killed;

@@ -19,9 +19,10 @@ use datafusion::{
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
         ExecutionPlan,
+        coalesce_partitions::CoalescePartitionsExec,
         filter::FilterExec,
         projection::ProjectionExec,
-        sorts::sort::SortExec,
+        sorts::{sort::SortExec, sort_preserving_merge::SortPreservingMergeExec},
         windows::{BoundedWindowAggExec, WindowAggExec},
     },
 };
@@ -98,7 +99,7 @@ fn take_windows(
     input: &Arc<dyn ExecutionPlan>,
     windows: &[Arc<dyn WindowExpr>],
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let input = input.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_none()).map_or(input, SortExec::input);
+    let input = unsorted(input);
     let Some(found) = windows.iter().map(range_sum).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let schema = input.schema();
     let own = schema.fields().iter().map(|field| field.name().clone());
@@ -113,7 +114,20 @@ fn take_windows(
         }
     }
     let outputs = (0..schema.fields().len()).map(Output::Input).chain((0..found.len()).map(Output::Sum)).collect();
-    Ok(Some(Arc::new(RangeSums::new(Arc::clone(input), found, None, outputs, names))))
+    Ok(Some(Arc::new(RangeSums::new(input, found, None, outputs, names))))
+}
+
+/// What lies below a sort that was only made for windows.
+fn unsorted(input: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    let below = |plan: &Arc<dyn ExecutionPlan>| {
+        plan.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_none()).map(|sort| Arc::clone(sort.input()))
+    };
+    if let Some(merge) = input.downcast_ref::<SortPreservingMergeExec>()
+        && let Some(below) = below(merge.input())
+    {
+        return Arc::new(CoalescePartitionsExec::new(below));
+    }
+    below(input).unwrap_or_else(|| Arc::clone(input))
 }
 
 /// A window that is a sum of whole numbers over a trailing range of whole numbers; `None` for any other.

@@ -41,8 +41,7 @@ impl Timeline {
         if u32::try_from(times.len()).is_err() {
             return exec_err!("{} rows are too many for one range window", times.len());
         }
-        let mut by_time: Vec<u32> = (0..).take(times.len()).collect();
-        by_time.sort_by_key(|row| times[*row as usize]);
+        let by_time = by_time(&times);
         let mut next = 0;
         let places = wanted
             .map(|wanted| {
@@ -53,6 +52,25 @@ impl Timeline {
             .collect();
         Ok(Self { times, by_time, places, wanted: next as usize })
     }
+}
+
+/// The rows in the order of their times. Time and row fit into one word, unless the times span more than a century.
+fn by_time(times: &[i64]) -> Vec<u32> {
+    let (earliest, latest) = (times.iter().min().copied().unwrap_or(0), times.iter().max().copied().unwrap_or(0));
+    let word = |(row, time): (u32, &i64)| {
+        let after = u32::try_from(time.checked_sub(earliest)?).ok()?;
+        Some(u64::from(after) << u32::BITS | u64::from(row))
+    };
+    if latest.checked_sub(earliest).is_some_and(|span| u32::try_from(span).is_ok()) {
+        let mut words: Vec<u64> = (0..).zip(times).filter_map(word).collect();
+        words.sort_unstable();
+        // The lower half is the row.
+        #[allow(clippy::cast_possible_truncation)]
+        return words.into_iter().map(|word| word as u32).collect();
+    }
+    let mut rows: Vec<u32> = (0..).take(times.len()).collect();
+    rows.sort_by_key(|row| times[*row as usize]);
+    rows
 }
 
 /// The rows of a partitioning: one partition after the other, by time inside each.

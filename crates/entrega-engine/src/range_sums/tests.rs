@@ -95,6 +95,19 @@ async fn random_events_give_the_same_sums_as_datafusions_windows() {
 }
 
 #[tokio::test]
+async fn a_union_below_is_not_sorted_either() {
+    let batches: Vec<_> = (0..3).map(|seed| events(300, &mut Numbers(seed))).collect();
+    let query = "
+      with all_of_them as (select * from events union all select id + 1000, wanted, at - 5000000000, seller, state, days, one from events),
+      past as (select *, sum(days) over (partition by seller order by at range between 30 preceding and 1 preceding) as d from all_of_them)
+      select id, at, d from past where wanted order by id";
+    let (plan, ours) = run(&batches, true, query).await;
+    let (_, theirs) = run(&batches, false, query).await;
+    assert_eq!(ours, theirs);
+    assert_eq!(plan.matches("Sort").count(), 1, "{plan}");
+}
+
+#[tokio::test]
 async fn other_windows_are_left_to_datafusion() {
     let batch = [events(60, &mut Numbers(3))];
     let others = [

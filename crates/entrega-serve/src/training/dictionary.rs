@@ -99,7 +99,8 @@ pub(super) fn page(set: &TrainingSet) -> String {
         "# Features of {table}\n\n\
          One row is one order at the moment of its decision (`decided_at`). A feature holds only what could be known at \
          that moment: values of the order itself that are known by then, and what had happened to other orders before \
-         it, equal seconds excluded. Lake {lake}, batch {batch}.\n\n\
+         it, equal seconds excluded. A rate of few orders leans on that of the larger group to which they belong. Lake \
+         {lake}, batch {batch}.\n\n\
          | part | rows | late | which |\n| --- | ---: | ---: | --- |\n\
          | train | {train} | {train_late:.1} % | promise passed before {cut} |\n\
          | test | {test} | {test_late:.1} % | decided from {cut} on and before {end}, promise passed |\n\

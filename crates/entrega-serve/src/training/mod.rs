@@ -124,6 +124,13 @@ pub async fn build(
             hint: "test rows are those decided from --train-until on and before --test-until".to_owned(),
         });
     }
+    let facts = source.lake();
+    let Some(version) = source.table_versions().get(&model.table.to_string()).copied() else {
+        return Err(TrainingError::Request {
+            problem: format!("{} has no table {} yet", facts.label, model.table),
+            hint: "`entrega run features` computes it".to_owned(),
+        });
+    };
     let columns: Vec<&str> = model.columns.iter().map(|column| column.name.as_str()).collect();
     // Names come from the project's own declarations, days from the calendar.
     let select = |condition: String| {
@@ -167,8 +174,6 @@ pub async fn build(
             });
         }
     }
-    let facts = source.lake();
-    let version = source.table_versions().get(&model.table.to_string()).copied();
     let origin = prepare::Origin {
         table: model.table.to_string(),
         lake: facts.label,

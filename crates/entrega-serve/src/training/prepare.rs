@@ -25,7 +25,7 @@ pub struct Origin {
     /// The published batch.
     pub batch: Option<String>,
     /// The table's Delta version.
-    pub version: Option<u64>,
+    pub version: u64,
     /// The training day.
     pub train_until: NaiveDate,
     /// The end of the test.
@@ -252,7 +252,7 @@ mod tests {
         let rows = Counts { train: 0, test: 0, matured_too_late: 0, without_label: 0 };
         let day = NaiveDate::default();
         let (table, lake) = ("features.at_purchase".to_owned(), "lake".to_owned());
-        Origin { table, lake, batch: None, version: None, train_until: day, test_until: day, rows }
+        Origin { table, lake, batch: None, version: 0, train_until: day, test_until: day, rows }
     }
 
     fn column(batch: &RecordBatch, name: &str) -> Vec<f64> {
