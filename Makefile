@@ -50,7 +50,7 @@ $(VENV)/ready: tests/parity/requirements.txt
 
 test-real: build ## The real data set, when OLIST_ZIP points at it
 	@if [ -z "$(OLIST_ZIP)" ]; then echo "SKIPPED: the real-data suite (set OLIST_ZIP=path/to/brazilian-ecommerce.zip)"; exit 0; fi; \
-	ENTREGA=$(ENTREGA) OLIST_ZIP="$(OLIST_ZIP)" tests/real/run.sh
+	export ENTREGA=$(ENTREGA) OLIST_ZIP="$(OLIST_ZIP)"; tests/real/run.sh; python3 tests/real/point_in_time.py --days 3
 
 docs: build ## Generate the reference pages
 	$(ENTREGA) tables --diagram > docs/reference/tables.md

@@ -22,7 +22,8 @@ expect() { # name, query, expected row
 
 tables="clean.orders clean.order_items clean.order_payments clean.order_reviews clean.customers clean.sellers clean.products
   clean.categories clean.geolocation clean.deliveries clean.shipments
-  summary.delivery_daily summary.delivery_days_daily summary.seller_daily summary.route_daily summary.late_to_carrier"
+  summary.delivery_daily summary.delivery_days_daily summary.seller_daily summary.route_daily summary.late_to_carrier
+  features.at_purchase features.at_handover features.labels"
 
 columns() { "$ENTREGA" tables "$1" --ddl | sed -n 's/^  \([a-z_0-9]*\) .*/\1/p' | grep -v '^_drop$' | paste -sd, ; }
 
@@ -55,6 +56,7 @@ expect "seller_daily" "select count(*) from summary.seller_daily" 206520
 expect "route_daily" "select count(*) from summary.route_daily" 56867
 expect "delivery_days_daily" "select count(*) from summary.delivery_days_daily" 47780
 expect "late_to_carrier" "select count(*), count(distinct order_id) as orders, count(distinct seller_id) as sellers from summary.late_to_carrier" 10423,8861,1341
+expect "features" "select count(*), sum(case when label_is_late then 1 else 0 end), sum(case when label_is_late is null then 1 else 0 end) from features.at_purchase" 99441,8271,1234
 expect "reconciled" "select count(*) from ops.drops where rows_in <> inserted + updated + unchanged + superseded + duplicate + quarantined + waiting + dropped" 0
 
 # A slice: ten weeks as daily drops, one batch each, against one drop cut at the same day.
