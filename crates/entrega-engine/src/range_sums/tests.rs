@@ -25,9 +25,9 @@ impl Numbers {
     }
 }
 
-fn events(rows: u64, numbers: &mut Numbers) -> RecordBatch {
+fn events(first: u64, rows: u64, numbers: &mut Numbers) -> RecordBatch {
     let some = |odds: u64, numbers: &mut Numbers| numbers.below(10) < odds;
-    let id: Int64Array = (0..rows).map(|row| Some(row.cast_signed())).collect();
+    let id: Int64Array = (first..first + rows).map(|row| Some(row.cast_signed())).collect();
     let wanted: BooleanArray = (0..rows).map(|_| Some(some(4, numbers))).collect();
     let at: Int64Array = (0..rows).map(|_| Some(numbers.below(300).cast_signed())).collect();
     let mut key = |odds: u64, kinds: u64| -> StringArray {
@@ -83,7 +83,7 @@ async fn run(batches: &[RecordBatch], ours: bool, query: &str) -> (String, Strin
 async fn random_events_give_the_same_sums_as_datafusions_windows() {
     let mut numbers = Numbers(7);
     for rows in [0, 1, 2, 50, 700] {
-        let batches: Vec<_> = (0..3).map(|_| events(rows, &mut numbers)).collect();
+        let batches: Vec<_> = (0..3).map(|batch| events(batch * rows, rows, &mut numbers)).collect();
         let (plan, ours) = run(&batches, true, QUERY).await;
         let (_, theirs) = run(&batches, false, QUERY).await;
         assert_eq!(ours, theirs, "{rows} rows");
@@ -96,7 +96,7 @@ async fn random_events_give_the_same_sums_as_datafusions_windows() {
 
 #[tokio::test]
 async fn a_union_below_is_not_sorted_either() {
-    let batches: Vec<_> = (0..3).map(|seed| events(300, &mut Numbers(seed))).collect();
+    let batches: Vec<_> = (0..3).map(|batch| events(batch * 300, 300, &mut Numbers(batch))).collect();
     let query = "
       with all_of_them as (select * from events union all select id + 1000, wanted, at - 5000000000, seller, state, days, one from events),
       past as (select *, sum(days) over (partition by seller order by at range between 30 preceding and 1 preceding) as d from all_of_them)
@@ -109,7 +109,7 @@ async fn a_union_below_is_not_sorted_either() {
 
 #[tokio::test]
 async fn other_windows_are_left_to_datafusion() {
-    let batch = [events(60, &mut Numbers(3))];
+    let batch = [events(0, 60, &mut Numbers(3))];
     let others = [
         "select id, avg(days) over (partition by seller order by at range between 30 preceding and 1 preceding) as x from events order by id",
         "select id, sum(days) filter (where days > 0) over (order by at range between 30 preceding and 1 preceding) as x from events order by id",
@@ -127,7 +127,7 @@ async fn other_windows_are_left_to_datafusion() {
 
 #[tokio::test]
 async fn a_sum_over_sums_stays_a_second_operator() {
-    let batch = [events(200, &mut Numbers(5))];
+    let batch = [events(0, 200, &mut Numbers(5))];
     let query = "
       with first as (select *, sum(one) over (partition by seller order by at range between 30 preceding and 1 preceding) as n from events)
       select id, n, sum(n) over (partition by state order by at range between 30 preceding and 1 preceding) as m from first where n > 1 order by id";

@@ -89,9 +89,8 @@ mod tests {
     #[test]
     fn two_bins_give_what_the_formula_says() {
         let text = |levels: [(&str, usize); 2]| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(
-                levels.iter().flat_map(|(level, n)| std::iter::repeat_n(*level, *n)),
-            ))
+            let values: Vec<&str> = levels.iter().flat_map(|(level, n)| std::iter::repeat_n(*level, *n)).collect();
+            Arc::new(StringArray::from(values))
         };
         let found = psi(&text([("a", 80), ("b", 20)]), &text([("a", 60), ("b", 40)])).unwrap();
         let expected = (0.6f64 - 0.8) * (0.6f64 / 0.8).ln() + (0.4f64 - 0.2) * (0.4f64 / 0.2).ln();
