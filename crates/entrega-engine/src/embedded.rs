@@ -203,7 +203,10 @@ impl Embedded {
 
 fn parse(context: &SessionContext, sql: &str) -> datafusion::error::Result<ast::Statement> {
     match context.state().sql_to_statement(sql, &datafusion::config::Dialect::Spark)? {
-        Statement::Statement(statement) => Ok(*statement),
+        Statement::Statement(mut statement) => {
+            entrega_model::unfold(&mut statement);
+            Ok(*statement)
+        }
         other => plan_err!("a model is one query, not {other}"),
     }
 }

@@ -23,3 +23,4 @@ pub mod project;
 pub mod tables;
 
 pub use error::ModelError;
+pub use lineage::unfold::unfold;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use arrow::{
     array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch, RecordBatchOptions, new_empty_array},
-    compute::{filter, prep_null_mask_filter},
+    compute::{concat_batches, filter, prep_null_mask_filter},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{
@@ -133,16 +133,22 @@ impl ExecutionPlan for RangeSums {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let batch_rows = context.session_config().batch_size();
         let input = self.input.execute(partition, context)?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let (sums, filter, outputs, schema) =
             (self.sums.clone(), self.filter.clone(), self.outputs.clone(), self.schema());
         let result = async move {
+            let kinds = input.schema();
             let batches: Vec<RecordBatch> = input.try_collect().await?;
             let _timer = metrics.elapsed_compute().timer();
-            let batches = compute(&batches, &sums, filter.as_ref(), &outputs, &schema)?;
-            metrics.record_output(batches.iter().map(RecordBatch::num_rows).sum());
-            Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
+            let rows = concat_batches(&kinds, &batches)?;
+            drop(batches);
+            let done = compute(&rows, &sums, filter.as_ref(), &outputs, &schema)?;
+            metrics.record_output(done.num_rows());
+            let parts = (0..done.num_rows()).step_by(batch_rows);
+            let parts = parts.map(move |first| Ok(done.slice(first, batch_rows.min(done.num_rows() - first))));
+            Ok::<_, DataFusionError>(stream::iter(parts.collect::<Vec<_>>()))
         };
         let schema = self.schema();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(result).try_flatten())))
@@ -153,9 +159,8 @@ impl ExecutionPlan for RangeSums {
     }
 }
 
-/// An expression over every batch.
-fn evaluate(expression: &Arc<dyn PhysicalExpr>, batches: &[RecordBatch]) -> Result<Vec<ArrayRef>> {
-    batches.iter().map(|batch| expression.evaluate(batch)?.into_array(batch.num_rows())).collect()
+fn evaluate(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayRef> {
+    expression.evaluate(rows)?.into_array(rows.num_rows())
 }
 
 /// The place of an expression among those seen, new ones last.
@@ -167,21 +172,18 @@ fn place<T: PartialEq + Clone>(seen: &mut Vec<T>, wanted: &T) -> usize {
 }
 
 fn compute(
-    batches: &[RecordBatch],
+    rows: &RecordBatch,
     sums: &[RangeSum],
     condition: Option<&Arc<dyn PhysicalExpr>>,
     outputs: &[Output],
     schema: &SchemaRef,
-) -> Result<Vec<RecordBatch>> {
-    let wanted: Vec<BooleanArray> = match condition {
-        None => batches.iter().map(|batch| BooleanArray::from(vec![true; batch.num_rows()])).collect(),
+) -> Result<RecordBatch> {
+    let wanted = match condition {
+        None => BooleanArray::from(vec![true; rows.num_rows()]),
         Some(condition) => {
-            let found = evaluate(condition, batches)?;
-            let without_nulls = |found: &BooleanArray| match found.null_count() {
-                0 => found.clone(),
-                _ => prep_null_mask_filter(found),
-            };
-            found.iter().map(|found| without_nulls(found.as_boolean())).collect()
+            let found = evaluate(condition, rows)?;
+            let found = found.as_boolean();
+            if found.null_count() == 0 { found.clone() } else { prep_null_mask_filter(found) }
         }
     };
     let mut results: Vec<ArrayRef> = vec![new_empty_array(&DataType::Int64); sums.len()];
@@ -190,15 +192,14 @@ fn compute(
         place(&mut orders, &sum.order);
     }
     for order in &orders {
-        let flags = wanted.iter().flat_map(|wanted| wanted.values().iter());
-        let timeline = Timeline::new(&evaluate(order, batches)?, flags)?;
+        let timeline = Timeline::new(&evaluate(order, rows)?, &wanted)?;
         let of_order = || sums.iter().enumerate().filter(|(_, sum)| sum.order.eq(order));
         let mut partitions = Vec::new();
         for (_, sum) in of_order() {
             place(&mut partitions, &sum.partition);
         }
         for keys in &partitions {
-            let columns = keys.iter().map(|key| evaluate(key, batches)).collect::<Result<Vec<_>>>()?;
+            let columns = keys.iter().map(|key| evaluate(key, rows)).collect::<Result<Vec<_>>>()?;
             let partitioning = Partitioning::new(&timeline, &columns)?;
             let of_partition = || of_order().filter(|(_, sum)| sum.partition.eq(keys));
             let mut frames = Vec::new();
@@ -209,7 +210,7 @@ fn compute(
             }
             let bounds: Vec<_> = frames.iter().map(|frame| partitioning.bounds(*frame)).collect();
             for argument in &arguments {
-                let totals = partitioning.totals(&evaluate(argument, batches)?)?;
+                let totals = partitioning.totals(evaluate(argument, rows)?.as_primitive());
                 for (index, sum) in of_partition().filter(|(_, sum)| sum.argument.eq(argument)) {
                     let frame = place(&mut frames, &sum.frame);
                     results[index] = Arc::new(totals.sums(&bounds[frame]));
@@ -217,18 +218,10 @@ fn compute(
             }
         }
     }
-    let mut first = 0;
-    let mut done = Vec::with_capacity(batches.len());
-    for (batch, wanted) in batches.iter().zip(&wanted) {
-        let rows = wanted.true_count();
-        let columns = outputs.iter().map(|output| match output {
-            Output::Input(column) => Ok(filter(batch.column(*column), wanted)?),
-            Output::Sum(sum) => Ok(results[*sum].slice(first, rows)),
-        });
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        done.push(RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_>>()?, &options)?);
-        first += rows;
-    }
-    done.retain(|batch| batch.num_rows() > 0);
-    Ok(done)
+    let columns = outputs.iter().map(|output| match output {
+        Output::Input(column) => Ok(filter(rows.column(*column), &wanted)?),
+        Output::Sum(sum) => Ok(Arc::clone(&results[*sum])),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(wanted.true_count()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_>>()?, &options)?)
 }

@@ -1,9 +1,8 @@
 //! The arithmetic: rows in, sums out.
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Int64Array},
+    array::{Array as _, ArrayRef, AsArray as _, BooleanArray, Int64Array},
     buffer::{NullBuffer, ScalarBuffer},
-    compute::concat,
     datatypes::Int64Type,
     row::{RowConverter, SortField},
 };
@@ -22,7 +21,7 @@ const UNWANTED: u32 = u32::MAX;
 
 /// All rows by time, and which of them want results.
 pub(super) struct Timeline {
-    times: Vec<i64>,
+    times: ScalarBuffer<i64>,
     by_time: Vec<u32>,
     places: Vec<u32>,
     wanted: usize,
@@ -30,20 +29,19 @@ pub(super) struct Timeline {
 
 impl Timeline {
     /// Orders rows by their times; `wanted` says which of them get results, in their own order.
-    pub(super) fn new(chunks: &[ArrayRef], wanted: impl Iterator<Item = bool>) -> Result<Self> {
-        let mut times = Vec::with_capacity(chunks.iter().map(Array::len).sum());
-        for chunk in chunks {
-            if chunk.null_count() > 0 {
-                return exec_err!("a RANGE window is ordered by a column with NULLs; leave such rows out before it");
-            }
-            times.extend_from_slice(chunk.as_primitive::<Int64Type>().values());
+    pub(super) fn new(times: &ArrayRef, wanted: &BooleanArray) -> Result<Self> {
+        if times.null_count() > 0 {
+            return exec_err!("a RANGE window is ordered by a column with NULLs; leave such rows out before it");
         }
+        let times = times.as_primitive::<Int64Type>().values().clone();
         if u32::try_from(times.len()).is_err() {
             return exec_err!("{} rows are too many for one range window", times.len());
         }
         let by_time = by_time(&times);
         let mut next = 0;
         let places = wanted
+            .values()
+            .iter()
             .map(|wanted| {
                 let place = if wanted { next } else { UNWANTED };
                 next += u32::from(wanted);
@@ -83,8 +81,8 @@ pub(super) struct Partitioning<'a> {
 }
 
 impl<'a> Partitioning<'a> {
-    /// Groups the rows of a timeline by key columns, each in chunks; without any there is one partition.
-    pub(super) fn new(timeline: &'a Timeline, keys: &[Vec<ArrayRef>]) -> Result<Self> {
+    /// Groups the rows of a timeline by key columns; without any there is one partition.
+    pub(super) fn new(timeline: &'a Timeline, keys: &[ArrayRef]) -> Result<Self> {
         let codes = codes(keys, timeline.times.len())?;
         let partitions = codes.iter().max().map_or(0, |last| *last as usize + 1);
         let mut starts = vec![0u32; partitions + 1];
@@ -133,16 +131,8 @@ impl<'a> Partitioning<'a> {
         bounds
     }
 
-    /// Running totals of an argument, in chunks, over the rows of the partitioning.
-    pub(super) fn totals(&self, chunks: &[ArrayRef]) -> Result<Totals> {
-        let whole;
-        let values = if let [only] = chunks {
-            only.as_primitive::<Int64Type>()
-        } else {
-            let chunks: Vec<_> = chunks.iter().map(AsRef::as_ref).collect();
-            whole = concat(&chunks)?;
-            whole.as_primitive::<Int64Type>()
-        };
+    /// Running totals of an argument over the rows of the partitioning.
+    pub(super) fn totals(&self, values: &Int64Array) -> Totals {
         // Wrapping: a difference of wrapped totals is right whenever the sum itself fits.
         let mut total = 0i64;
         let mut totals = Vec::with_capacity(self.rows.len() + 1);
@@ -152,7 +142,7 @@ impl<'a> Partitioning<'a> {
                 total = total.wrapping_add(values.value(*row as usize));
                 total
             }));
-            return Ok(Totals { totals, counts: None });
+            return Totals { totals, counts: None };
         };
         let mut count = 0u32;
         let mut counts = Vec::with_capacity(self.rows.len() + 1);
@@ -165,7 +155,7 @@ impl<'a> Partitioning<'a> {
             totals.push(total);
             counts.push(count);
         }
-        Ok(Totals { totals, counts: Some(counts) })
+        Totals { totals, counts: Some(counts) }
     }
 }
 
@@ -189,32 +179,26 @@ impl Totals {
 }
 
 /// A number for each row: equal keys, equal numbers, from 0 without gaps.
-fn codes(keys: &[Vec<ArrayRef>], rows: usize) -> Result<Vec<u32>> {
+fn codes(keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
     if keys.is_empty() {
         return Ok(vec![0; rows]);
     }
-    let is_text = |key: &Vec<ArrayRef>| key.iter().all(|chunk| chunk.as_string_opt::<i32>().is_some());
     let mut codes = Vec::with_capacity(rows);
     if let [key] = keys
-        && is_text(key)
+        && let Some(key) = key.as_string_opt::<i32>()
     {
         let mut known: HashMap<Option<&str>, u32> = HashMap::new();
-        for value in key.iter().flat_map(AsArray::as_string::<i32>) {
+        for value in key {
             let next = u32_of(known.len());
             codes.push(*known.entry(value).or_insert(next));
         }
         return Ok(codes);
     }
-    let kinds = keys.iter().map(|key| SortField::new(key[0].data_type().clone())).collect();
-    let converter = RowConverter::new(kinds)?;
+    let kinds = keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
     let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
-    for chunk in 0..keys[0].len() {
-        let columns: Vec<ArrayRef> = keys.iter().map(|key| ArrayRef::clone(&key[chunk])).collect();
-        let encoded = converter.convert_columns(&columns)?;
-        for row in &encoded {
-            let next = u32_of(known.len());
-            codes.push(*known.entry_ref(row.as_ref()).or_insert(next));
-        }
+    for row in &RowConverter::new(kinds)?.convert_columns(keys)? {
+        let next = u32_of(known.len());
+        codes.push(*known.entry_ref(row.as_ref()).or_insert(next));
     }
     Ok(codes)
 }

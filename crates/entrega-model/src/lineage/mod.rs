@@ -29,7 +29,7 @@ mod moment;
 mod query;
 mod rows;
 mod table;
-mod unfold;
+pub(crate) mod unfold;
 mod window;
 
 use std::{
