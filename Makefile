@@ -6,11 +6,12 @@ SHELL := /bin/bash -eu -o pipefail
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/entrega/target
 CACHE := $(patsubst %/,%,$(dir $(CARGO_TARGET_DIR)))
 VENV := $(CACHE)/parity-venv
+NOTEBOOKS_VENV := $(CACHE)/notebooks-venv
 ENTREGA := $(CARGO_TARGET_DIR)/release/entrega
 DEMO_LAKE ?= demo-lake
 OLIST_ZIP ?=
 
-.PHONY: help build demo test check test-rust test-parity test-real docs clean
+.PHONY: help build demo test check test-rust test-parity test-notebooks test-real docs clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,7 +28,7 @@ demo: ## Build, fill a lake from a simulated shop (or OLIST_ZIP=path) and make t
 	$(ENTREGA) report --lake $(DEMO_LAKE) --out $(DEMO_LAKE)-report.html
 	@echo "Open $(DEMO_LAKE)-report.html in a browser."
 
-test: check test-rust test-parity test-real ## Run everything that CI runs
+test: check test-rust test-parity test-notebooks test-real ## Run everything that CI runs
 
 check: ## Formatting and lints
 	cargo fmt --all --check
@@ -46,6 +47,21 @@ test-parity: $(VENV)/ready build ## The same models in real Spark: examples, and
 $(VENV)/ready: tests/parity/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet -r tests/parity/requirements.txt
+	touch $@
+
+test-notebooks: $(NOTEBOOKS_VENV)/ready build ## Both notebooks and the guide's example, on a small simulated shop
+	@lake=$$(mktemp -d); trap 'rm -rf "$$lake"' EXIT; \
+	$(ENTREGA) simulate --lake $$lake/lake --orders 12000 --from 2017-01-01 --to 2018-06-30; \
+	$(ENTREGA) run all --lake $$lake/lake; \
+	$(NOTEBOOKS_VENV)/bin/python notebooks/execute.py --lake $$lake/lake --entrega $(ENTREGA) --out $$lake/executed \
+	  --train-until 2018-03-01 --test-until 2018-06-01 --seeds 1; \
+	$(ENTREGA) features export --lake $$lake/lake --table at_purchase --out $$lake/training \
+	  --train-until 2018-03-01 --test-until 2018-06-01; \
+	$(NOTEBOOKS_VENV)/bin/python notebooks/run_guide.py docs/guides/features.md $$lake
+
+$(NOTEBOOKS_VENV)/ready: notebooks/requirements.txt
+	python3 -m venv $(NOTEBOOKS_VENV)
+	$(NOTEBOOKS_VENV)/bin/python -m pip install --quiet -r notebooks/requirements.txt
 	touch $@
 
 test-real: build ## The real data set, when OLIST_ZIP points at it

@@ -25,7 +25,10 @@ use datafusion::{
 };
 use datafusion_spark::SessionStateBuilderSpark as _;
 use entrega_lake::{read::days_since_epoch, schema::arrow_schema};
-use entrega_model::{model::Model, tables::TableName};
+use entrega_model::{
+    model::{Model, WriteMode},
+    tables::TableName,
+};
 
 use crate::{EngineError, Result, functions, range_sums::RangeSumsRule, shared_queries::divide};
 
@@ -54,6 +57,9 @@ impl Inputs {
         self.add(TableName::new(entrega_model::tables::Layer::Ops, "as_of"), schema, rows);
     }
 }
+
+/// Passes of the logical optimizer, as `DataFusion` has it.
+const PASSES: usize = 3;
 
 /// The rows of a model's result that a run asks for.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +94,8 @@ impl Wanted<'_> {
 #[derive(Debug, Clone)]
 pub struct Embedded {
     state: Arc<SessionState>,
+    /// The same with one pass of the logical optimizer: a hundred windows make a pass dear, and gain nothing by a second.
+    one_pass: Arc<SessionState>,
 }
 
 impl Default for Embedded {
@@ -123,8 +131,12 @@ impl Embedded {
     /// An engine whose runs each use one thread.
     #[must_use]
     pub fn new() -> Self {
-        let rule = Arc::new(RangeSumsRule);
-        Self { state: Arc::new(builder(config(1, SHARED)).with_physical_optimizer_rule(rule).build()) }
+        let state = |passes| {
+            let mut config = config(1, SHARED);
+            config.options_mut().optimizer.max_passes = passes;
+            Arc::new(builder(config).with_physical_optimizer_rule(Arc::new(RangeSumsRule)).build())
+        };
+        Self { state: state(PASSES), one_pass: state(1) }
     }
 
     /// Runs a model over its inputs and gives the wanted rows in exactly the declared columns and types.
@@ -133,7 +145,8 @@ impl Embedded {
     /// [`EngineError::Model`] when the query fails, [`EngineError::Shape`] when its result is not what is declared.
     pub async fn run(&self, model: &Model, inputs: &Inputs, wanted: Wanted<'_>) -> Result<Vec<RecordBatch>> {
         let failed = |doing| move |error| EngineError::model(&model.table, doing, error);
-        let context = self.session(inputs).map_err(failed("preparing its inputs"))?;
+        let state = if model.write == WriteMode::Decisions { &self.one_pass } else { &self.state };
+        let context = session(state, inputs).map_err(failed("preparing its inputs"))?;
         let steps = divide(parse(&context, &model.sql).map_err(failed("parsing"))?);
         for (name, query) in steps.shared {
             let frame = plan(&context, query).await.map_err(failed("planning"))?;
@@ -159,7 +172,7 @@ impl Embedded {
         let is_key = |name: &String| model.grain.contains(name) || model.partition.as_ref() == Some(name);
         let mut inputs = Inputs::default();
         inputs.add(model.table.clone(), schema, parts);
-        let context = self.session(&inputs).map_err(failed("preparing its inputs"))?;
+        let context = session(&self.state, &inputs).map_err(failed("preparing its inputs"))?;
         let keys: Vec<String> = model.columns.iter().map(|column| column.name.clone()).filter(is_key).collect();
         let columns = model.columns.iter().map(|column| {
             if is_key(&column.name) {
@@ -178,35 +191,31 @@ impl Embedded {
         let frame = context.sql(&sql).await.map_err(failed("adding up"))?;
         conform(model, collect(frame).await.map_err(failed("adding up"))?)
     }
+}
 
-    fn session(&self, inputs: &Inputs) -> datafusion::error::Result<SessionContext> {
-        let catalog = MemoryCatalogProvider::new();
-        catalog.register_schema(SHARED, Arc::new(MemorySchemaProvider::new()))?;
-        for (table, (schema, rows)) in &inputs.0 {
-            let provider = if let Some(provider) = catalog.schema(table.layer.name()) {
-                provider
-            } else {
-                let provider = Arc::new(MemorySchemaProvider::new());
-                catalog.register_schema(table.layer.name(), provider.clone())?;
-                provider
-            };
-            let rows = MemTable::try_new(Arc::clone(schema), vec![rows.clone()])?;
-            provider.register_table(table.name.clone(), Arc::new(rows))?;
-        }
-        let catalogs = MemoryCatalogProviderList::new();
-        catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        let state =
-            SessionStateBuilder::new_from_existing((*self.state).clone()).with_catalog_list(Arc::new(catalogs)).build();
-        Ok(SessionContext::new_with_state(state))
+fn session(state: &SessionState, inputs: &Inputs) -> datafusion::error::Result<SessionContext> {
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SHARED, Arc::new(MemorySchemaProvider::new()))?;
+    for (table, (schema, rows)) in &inputs.0 {
+        let provider = if let Some(provider) = catalog.schema(table.layer.name()) {
+            provider
+        } else {
+            let provider = Arc::new(MemorySchemaProvider::new());
+            catalog.register_schema(table.layer.name(), provider.clone())?;
+            provider
+        };
+        let rows = MemTable::try_new(Arc::clone(schema), vec![rows.clone()])?;
+        provider.register_table(table.name.clone(), Arc::new(rows))?;
     }
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    let state = SessionStateBuilder::new_from_existing(state.clone()).with_catalog_list(Arc::new(catalogs)).build();
+    Ok(SessionContext::new_with_state(state))
 }
 
 fn parse(context: &SessionContext, sql: &str) -> datafusion::error::Result<ast::Statement> {
     match context.state().sql_to_statement(sql, &datafusion::config::Dialect::Spark)? {
-        Statement::Statement(mut statement) => {
-            entrega_model::unfold(&mut statement);
-            Ok(*statement)
-        }
+        Statement::Statement(statement) => Ok(*statement),
         other => plan_err!("a model is one query, not {other}"),
     }
 }

@@ -23,4 +23,3 @@ pub mod project;
 pub mod tables;
 
 pub use error::ModelError;
-pub use lineage::unfold::unfold;

@@ -29,7 +29,7 @@ mod moment;
 mod query;
 mod rows;
 mod table;
-pub(crate) mod unfold;
+mod unfold;
 mod window;
 
 use std::{

@@ -22,9 +22,8 @@ use sqlparser::ast::{
 
 use super::expression::plain;
 
-/// Spreads what can be spread. The engine runs queries in this form, too: what is decided once for each branch need not
-/// be decided for each row.
-pub fn unfold(statement: &mut Statement) {
+/// Spreads what can be spread.
+pub(crate) fn unfold(statement: &mut Statement) {
     let Statement::Query(query) = statement else { return };
     let Some(with) = &mut query.with else { return };
     let mut unions: Vec<(String, Vec<Select>)> = Vec::new();
