@@ -196,12 +196,14 @@ fn compute(
         let of_order = || sums.iter().enumerate().filter(|(_, sum)| sum.order.eq(order));
         let mut partitions = Vec::new();
         for (_, sum) in of_order() {
-            place(&mut partitions, &sum.partition);
+            place(&mut partitions, &(sum.partition.clone(), sum.frame.reach.is_some()));
         }
-        for keys in &partitions {
+        for (keys, is_bounded) in &partitions {
             let columns = keys.iter().map(|key| evaluate(key, rows)).collect::<Result<Vec<_>>>()?;
-            let partitioning = Partitioning::new(&timeline, &columns)?;
-            let of_partition = || of_order().filter(|(_, sum)| sum.partition.eq(keys));
+            let of_partition =
+                || of_order().filter(|(_, sum)| sum.partition.eq(keys) && sum.frame.reach.is_some() == *is_bounded);
+            let reach = of_partition().filter_map(|(_, sum)| sum.frame.reach).max();
+            let partitioning = Partitioning::new(&timeline, &columns, reach)?;
             let mut frames = Vec::new();
             let mut arguments = Vec::new();
             for (_, sum) in of_partition() {

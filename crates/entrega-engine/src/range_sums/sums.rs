@@ -81,22 +81,33 @@ pub(super) struct Partitioning<'a> {
 }
 
 impl<'a> Partitioning<'a> {
-    /// Groups the rows of a timeline by key columns; without any there is one partition.
-    pub(super) fn new(timeline: &'a Timeline, keys: &[ArrayRef]) -> Result<Self> {
+    /// Groups the rows of a timeline by key columns; without any there is one partition. Rows that no frame of a wanted row
+    /// reaches are left out: those of partitions without one, and those further back than `reach` from the first.
+    pub(super) fn new(timeline: &'a Timeline, keys: &[ArrayRef], reach: Option<i64>) -> Result<Self> {
         let codes = codes(keys, timeline.times.len())?;
         let partitions = codes.iter().max().map_or(0, |last| *last as usize + 1);
+        let mut is_wanted = vec![false; partitions];
+        let mut first = i64::MAX;
+        for (row, _) in timeline.places.iter().enumerate().filter(|(_, place)| **place != UNWANTED) {
+            is_wanted[codes[row] as usize] = true;
+            first = first.min(timeline.times[row]);
+        }
+        let earliest = reach.map_or(i64::MIN, |reach| first.saturating_sub(reach));
+        let begin = timeline.by_time.partition_point(|row| timeline.times[*row as usize] < earliest);
+        let reached =
+            || timeline.by_time[begin..].iter().copied().filter(|row| is_wanted[codes[*row as usize] as usize]);
         let mut starts = vec![0u32; partitions + 1];
-        for code in &codes {
-            starts[*code as usize + 1] += 1;
+        for row in reached() {
+            starts[codes[row as usize] as usize + 1] += 1;
         }
         for partition in 0..partitions {
             starts[partition + 1] += starts[partition];
         }
         let mut next = starts.clone();
-        let mut rows = vec![0u32; codes.len()];
-        for row in &timeline.by_time {
-            let place = &mut next[codes[*row as usize] as usize];
-            rows[*place as usize] = *row;
+        let mut rows = vec![0u32; starts[partitions] as usize];
+        for row in reached() {
+            let place = &mut next[codes[row as usize] as usize];
+            rows[*place as usize] = row;
             *place += 1;
         }
         let times = rows.iter().map(|row| timeline.times[*row as usize]).collect();
