@@ -45,7 +45,12 @@ fn a_source_model() {
 
 #[test]
 fn the_fact_table() {
-    changed("clean/deliveries.sql", "1000000 - order_item_id", "1000000 + order_item_id", &["clean.deliveries"]);
+    changed(
+        "clean/deliveries.sql",
+        "1000000 - order_items.order_item_id",
+        "1000000 + order_items.order_item_id",
+        &["clean.deliveries"],
+    );
 }
 
 #[test]

@@ -68,14 +68,14 @@ fn in_the_middle_of_a_late_small_batch() {
     calm.ok("run all");
     let lake = Lake::replayed(replay);
     lake.ok("run all --from 2018-01-10");
-    let before = Contents::of(&lake);
+    let (before, batches) = (Contents::of(&lake), lake.batches().len());
     let mut delay = STEP;
     while !killed_after(&lake, &["run", "ingest"], delay) {
         delay += STEP;
         // A killed ingest either published its batch or nothing: clean tables are the old ones or the new ones.
         let orders = lake.value("select count(*) as orders from clean.orders");
         assert!(
-            orders == before.rows("clean.orders").len().to_string() || lake.batches().len() == 3,
+            orders == before.rows("clean.orders").len().to_string() || lake.batches().len() > batches,
             "{orders} orders, but no batch"
         );
     }

@@ -137,7 +137,13 @@ pub async fn plan(context: &Context, ledger: &Ledger) -> Result<FeaturesPlan> {
         });
         found.months.extend(matured.filter_map(|file| file.month.map(days_since_epoch)));
     }
-    Ok(FeaturesPlan { spans: Some(found.spans), months: Some(found.months), stale })
+    // A change could be seen for months to come, but nothing is decided yet after the newest purchase or hand-over.
+    let decided = ["purchase_date", "order_delivered_carrier_date"];
+    let newest = now.files.iter().flat_map(|file| decided.iter().filter_map(|column| file.days.get(*column)));
+    let newest = newest.map(|(_, last)| days_since_epoch(*last)).max().unwrap_or(i32::MAX);
+    let spans = found.spans.into_iter().filter(|(first, _)| *first <= newest);
+    let spans = spans.map(|(first, last)| (first, last.min(newest))).collect();
+    Ok(FeaturesPlan { spans: Some(spans), months: Some(found.months), stale })
 }
 
 fn deliveries() -> TableName {

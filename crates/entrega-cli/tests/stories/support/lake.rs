@@ -15,7 +15,7 @@ pub const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixture
 /// Text that a run makes new each time, and what stands for it; as wide as before, so that tables keep their form.
 const FILTERS: [(&str, &str); 4] = [
     (r"20[2-9]\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?", "[time of the test] "),
-    (r"(\d{6}-(?:ingest|summary)-)\d{8}T\d{6}", "${1}YYYYMMDDThhmmss"),
+    (r"(\d{6}-(?:ingest|summary|features)-)\d{8}T\d{6}", "${1}YYYYMMDDThhmmss"),
     (r"in \d+\.\d\d s", "in [seconds] s"),
     (r#""seconds": [\d.e-]+"#, r#""seconds": "[seconds]""#),
 ];
