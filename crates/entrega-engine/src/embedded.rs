@@ -25,10 +25,7 @@ use datafusion::{
 };
 use datafusion_spark::SessionStateBuilderSpark as _;
 use entrega_lake::{read::days_since_epoch, schema::arrow_schema};
-use entrega_model::{
-    model::{Model, WriteMode},
-    tables::TableName,
-};
+use entrega_model::{model::Model, tables::TableName};
 
 use crate::{EngineError, Result, functions, range_sums::RangeSumsRule, shared_queries::divide};
 
@@ -57,9 +54,6 @@ impl Inputs {
         self.add(TableName::new(entrega_model::tables::Layer::Ops, "as_of"), schema, rows);
     }
 }
-
-/// Passes of the logical optimizer, as `DataFusion` has it.
-const PASSES: usize = 3;
 
 /// The rows of a model's result that a run asks for.
 #[derive(Debug, Clone, Copy)]
@@ -94,8 +88,6 @@ impl Wanted<'_> {
 #[derive(Debug, Clone)]
 pub struct Embedded {
     state: Arc<SessionState>,
-    /// The same with one pass of the logical optimizer: a hundred windows make a pass dear, and gain nothing by a second.
-    one_pass: Arc<SessionState>,
 }
 
 impl Default for Embedded {
@@ -131,12 +123,8 @@ impl Embedded {
     /// An engine whose runs each use one thread.
     #[must_use]
     pub fn new() -> Self {
-        let state = |passes| {
-            let mut config = config(1, SHARED);
-            config.options_mut().optimizer.max_passes = passes;
-            Arc::new(builder(config).with_physical_optimizer_rule(Arc::new(RangeSumsRule)).build())
-        };
-        Self { state: state(PASSES), one_pass: state(1) }
+        let rule = Arc::new(RangeSumsRule);
+        Self { state: Arc::new(builder(config(1, SHARED)).with_physical_optimizer_rule(rule).build()) }
     }
 
     /// Runs a model over its inputs and gives the wanted rows in exactly the declared columns and types.
@@ -145,8 +133,7 @@ impl Embedded {
     /// [`EngineError::Model`] when the query fails, [`EngineError::Shape`] when its result is not what is declared.
     pub async fn run(&self, model: &Model, inputs: &Inputs, wanted: Wanted<'_>) -> Result<Vec<RecordBatch>> {
         let failed = |doing| move |error| EngineError::model(&model.table, doing, error);
-        let state = if model.write == WriteMode::Decisions { &self.one_pass } else { &self.state };
-        let context = session(state, inputs).map_err(failed("preparing its inputs"))?;
+        let context = session(&self.state, inputs).map_err(failed("preparing its inputs"))?;
         let steps = divide(parse(&context, &model.sql).map_err(failed("parsing"))?);
         for (name, query) in steps.shared {
             let frame = plan(&context, query).await.map_err(failed("planning"))?;

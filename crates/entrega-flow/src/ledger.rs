@@ -179,13 +179,13 @@ impl Ledger {
 
     /// Sets up a batch of a job: its name, its time, and what its commits say of themselves.
     #[must_use]
-    pub fn begin(&self, job: &str, operator: &'static str, now: DateTime<Utc>) -> Begun {
+    pub fn begin(&self, job: &'static str, operator: &'static str, now: DateTime<Utc>) -> Begun {
         let sequence = self.rows.last().map_or(1, |row| row.sequence + 1);
         let batch_id = format!("{sequence:06}-{job}-{}", now.format("%Y%m%dT%H%M%S"));
         let inputs: serde_json::Map<_, _> =
             self.versions.iter().map(|(table, version)| (table.to_string(), serde_json::json!(version))).collect();
         let note = CommitNote { batch: batch_id.clone(), operator, facts: serde_json::json!({ "inputs": inputs }) };
-        Begun { batch_id, started_at: now.naive_utc(), note }
+        Begun { batch_id, job, started_at: now.naive_utc(), note }
     }
 
     /// The last batch of a job, and the versions that readers saw with it.
@@ -245,10 +245,35 @@ impl Ledger {
 pub struct Begun {
     /// The batch's name.
     pub batch_id: String,
+    job: &'static str,
     /// When it began, UTC.
     pub started_at: NaiveDateTime,
     /// What its commits say.
     pub note: CommitNote,
+}
+
+impl Begun {
+    /// What a batch publishes that takes no drops: tables made of what was there already.
+    #[must_use]
+    pub fn publication(
+        self,
+        tables: Vec<TableState>,
+        models: BTreeMap<TableName, String>,
+        now: DateTime<Utc>,
+    ) -> Publication {
+        Publication {
+            batch_id: self.batch_id,
+            job: self.job,
+            started_at: self.started_at,
+            published_at: now.naive_utc(),
+            as_of: None,
+            drops: 0,
+            rows_in: 0,
+            tables,
+            models,
+            touched: Touched::default(),
+        }
+    }
 }
 
 /// What a batch publishes.

@@ -14,11 +14,7 @@ use entrega_operators::quarantine::{QuarantineRow, QuarantineState};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{
-    Context, FlowError, Result,
-    ledger::{Begun, Ledger, Publication, Touched},
-    ops, tables,
-};
+use crate::{Context, FlowError, Result, ledger::Ledger, ops, tables};
 
 /// Which rows of the quarantine are meant; what is not given does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,7 +112,7 @@ pub fn groups(rows: &[Found]) -> Vec<QuarantineGroup> {
 /// When the lake fails, or another run was faster.
 pub async fn give_up(context: &Context, filter: &QuarantineFilter) -> Result<u64> {
     let ledger = Ledger::open(&context.lake, None).await?;
-    let Begun { batch_id, started_at, .. } = ledger.begin("quarantine", "quarantine-drop", context.now());
+    let begun = ledger.begin("quarantine", "quarantine-drop", context.now());
     let (mut gone, mut committed) = (0, Vec::new());
     for source in sources(context, filter)? {
         let table = ledger.state(&context.lake, &tables::quarantine_of(&source)).await?;
@@ -129,22 +125,11 @@ pub async fn give_up(context: &Context, filter: &QuarantineFilter) -> Result<u64
         let lines: Vec<String> =
             out.iter().take(100).map(|row| format!("{}/{}:{}", row.drop, row.file, row.line)).collect();
         let facts = json!({ "given_up": out.len(), "rows": lines });
-        let note = CommitNote { batch: batch_id.clone(), operator: "quarantine-drop", facts };
+        let note = CommitNote { batch: begun.batch_id.clone(), operator: "quarantine-drop", facts };
         committed.push(ops::replace(&context.lake, table, &kept, &note).await?);
     }
     if gone > 0 {
-        let publication = Publication {
-            batch_id,
-            job: "quarantine",
-            started_at,
-            published_at: context.now().naive_utc(),
-            as_of: None,
-            drops: 0,
-            rows_in: 0,
-            tables: committed,
-            models: BTreeMap::new(),
-            touched: Touched::default(),
-        };
+        let publication = begun.publication(committed, BTreeMap::new(), context.now());
         ledger.publish(&context.lake, publication).await?;
     }
     Ok(gone)

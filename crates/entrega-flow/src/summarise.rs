@@ -36,7 +36,7 @@ use serde::Serialize;
 use crate::{
     Context, FlowError, Result,
     ingest::{check_rows, open_tables},
-    ledger::{BatchRow, Begun, Ledger, Publication, Touched},
+    ledger::{BatchRow, Ledger, Touched},
     ops,
     restate::{projected, used_columns},
     source::UNIT_ROWS,
@@ -114,12 +114,12 @@ pub async fn summarise(
 ) -> Result<Option<(BatchRow, SummaryReport)>> {
     let Some(as_of) = ledger.as_of.filter(|_| !plan.is_empty()) else { return Ok(None) };
     let clock = std::time::Instant::now();
-    let Begun { batch_id, started_at, note } = ledger.begin("summary", "summarise", context.now());
+    let begun = ledger.begin("summary", "summarise", context.now());
     let wanted =
         context.project.models().iter().filter(|model| matches!(model.table.layer, Layer::Clean | Layer::Summary));
     let states =
         open_tables(context, &ledger, wanted.map(Definition::of).chain([tables::checks()]).collect(), false).await?;
-    let run = Arc::new(Run { context: context.clone(), states, as_of, note: note.clone() });
+    let run = Arc::new(Run { context: context.clone(), states, as_of, note: begun.note.clone() });
     let mut committed = Vec::new();
     let mut checks = Vec::new();
     for group in groups(context, &plan) {
@@ -129,25 +129,15 @@ pub async fn summarise(
         }
     }
     let table = run.states[&tables::checks().table].clone();
-    committed.push(ops::append(&context.lake, table, &check_rows(&batch_id, &checks), &note).await?);
+    committed.push(ops::append(&context.lake, table, &check_rows(&begun.batch_id, &checks), &begun.note).await?);
     let report = SummaryReport {
-        batch_id: batch_id.clone(),
+        batch_id: begun.batch_id.clone(),
         days: plan.days.as_ref().map(BTreeSet::len),
         months: plan.months.as_ref().map(BTreeSet::len),
         seconds: clock.elapsed().as_secs_f64(),
     };
-    let publication = Publication {
-        batch_id,
-        job: "summary",
-        started_at,
-        published_at: context.now().naive_utc(),
-        as_of: None,
-        drops: 0,
-        rows_in: 0,
-        tables: committed,
-        models: models(context).map(|model| (model.table.clone(), model.fingerprint.clone())).collect(),
-        touched: Touched::default(),
-    };
+    let models = models(context).map(|model| (model.table.clone(), model.fingerprint.clone())).collect();
+    let publication = begun.publication(committed, models, context.now());
     let row = ledger.publish(&context.lake, publication).await?;
     Ok(Some((row, report)))
 }

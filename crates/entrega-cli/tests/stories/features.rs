@@ -139,6 +139,22 @@ fn a_late_correction_reaches_the_decisions_that_could_see_it_and_no_others() {
 }
 
 #[test]
+fn the_newest_order_leaves_no_decision_behind_when_it_is_deleted() {
+    let lake = twelve_orders();
+    lake.ok("run all");
+    let decisions = || {
+        TABLES.map(|table| {
+            lake.value(&format!("select count(*) from features.{table} where order_id = '{}'", order_id(12)))
+        })
+    };
+    assert_eq!(decisions(), ["1", "1"]);
+    let gone = format!("{},,,,,,,,true", order_id(12));
+    Delivery::day("2018-03-25").with_column("orders", "_deleted", &[gone]).deliver(&lake);
+    lake.ok("run all");
+    assert_eq!(decisions(), ["0", "0"]);
+}
+
+#[test]
 fn nothing_new_is_nothing_to_do() {
     let lake = Lake::ready();
     let batches = lake.batches().len();

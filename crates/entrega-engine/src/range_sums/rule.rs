@@ -23,6 +23,7 @@ use datafusion::{
         filter::FilterExec,
         projection::ProjectionExec,
         sorts::{sort::SortExec, sort_preserving_merge::SortPreservingMergeExec},
+        union::UnionExec,
         windows::{BoundedWindowAggExec, WindowAggExec},
     },
 };
@@ -99,7 +100,7 @@ fn take_windows(
     input: &Arc<dyn ExecutionPlan>,
     windows: &[Arc<dyn WindowExpr>],
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let input = unsorted(input);
+    let input = unsorted(input)?;
     let Some(found) = windows.iter().map(range_sum).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let schema = input.schema();
     let own = schema.fields().iter().map(|field| field.name().clone());
@@ -117,17 +118,19 @@ fn take_windows(
     Ok(Some(Arc::new(RangeSums::new(input, found, None, outputs, names))))
 }
 
-/// What lies below a sort that was only made for windows.
-fn unsorted(input: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-    let below = |plan: &Arc<dyn ExecutionPlan>| {
-        plan.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_none()).map(|sort| Arc::clone(sort.input()))
-    };
-    if let Some(merge) = input.downcast_ref::<SortPreservingMergeExec>()
-        && let Some(below) = below(merge.input())
-    {
-        return Arc::new(CoalescePartitionsExec::new(below));
+/// What lies below sorts that were only made for windows; the sorts of a union's branches stand below it.
+fn unsorted(input: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(sort) = input.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_none()) {
+        return Ok(Arc::clone(sort.input()));
     }
-    below(input).unwrap_or_else(|| Arc::clone(input))
+    let Some(merge) = input.downcast_ref::<SortPreservingMergeExec>().filter(|merge| merge.fetch().is_none()) else {
+        return Ok(Arc::clone(input));
+    };
+    let below = match merge.input().downcast_ref::<UnionExec>() {
+        Some(union) => UnionExec::try_new(union.inputs().iter().map(unsorted).collect::<Result<_>>()?)?,
+        None => unsorted(merge.input())?,
+    };
+    Ok(Arc::new(CoalescePartitionsExec::new(below)))
 }
 
 /// A window that is a sum of whole numbers over a trailing range of whole numbers; `None` for any other.

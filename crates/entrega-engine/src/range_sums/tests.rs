@@ -95,7 +95,7 @@ async fn random_events_give_the_same_sums_as_datafusions_windows() {
 }
 
 #[tokio::test]
-async fn a_union_below_gives_the_same_sums_over_times_far_apart() {
+async fn a_union_below_is_not_sorted_either() {
     let batches: Vec<_> = (0..3).map(|batch| events(batch * 300, 300, &mut Numbers(batch))).collect();
     let query = "
       with all_of_them as (select * from events union all select id + 1000, wanted, at - 5000000000, seller, state, days, one from events),
@@ -104,7 +104,7 @@ async fn a_union_below_gives_the_same_sums_over_times_far_apart() {
     let (plan, ours) = run(&batches, true, query).await;
     let (_, theirs) = run(&batches, false, query).await;
     assert_eq!(ours, theirs);
-    assert_eq!(plan.matches("RangeSums: 1 sums, where").count(), 1, "{plan}");
+    assert_eq!(plan.matches("Sort").count(), 1, "{plan}");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ use serde::Serialize;
 use crate::{
     Context, FlowError, Result,
     ingest::{check_rows, open_tables},
-    ledger::{BatchRow, Begun, Ledger, Publication, Touched},
+    ledger::{BatchRow, Ledger},
     ops,
     restate::{projected, used_columns},
     source::merge_checks,
@@ -121,12 +121,8 @@ pub async fn plan(context: &Context, ledger: &Ledger) -> Result<FeaturesPlan> {
     let definition = Definition::of(context.project.model(&deliveries())?);
     let now = ledger.state(&context.lake, &definition).await?;
     let version = versions.get(&definition.table).copied();
-    let found = if version == now.version {
-        Some(changes::Changes::default())
-    } else {
-        let then = context.lake.table(&definition, version).await?;
-        changes::between(context, &then, &now, &decisions(context)).await?
-    };
+    let then = context.lake.table(&definition, version).await?;
+    let found = changes::between(context, &then, &now, &decisions(context)).await?;
     // The files of then are gone: a person was erased, or the table was vacuumed.
     let Some(mut found) = found else { return Ok(FeaturesPlan::default()) };
     if let Some(before) = last.as_of.filter(|before| *before < as_of) {
@@ -137,9 +133,10 @@ pub async fn plan(context: &Context, ledger: &Ledger) -> Result<FeaturesPlan> {
         });
         found.months.extend(matured.filter_map(|file| file.month.map(days_since_epoch)));
     }
-    // A change could be seen for months to come, but nothing is decided yet after the newest purchase or hand-over.
+    // A change could be seen for months to come, but nothing was or is decided after the newest purchase or hand-over.
     let decided = ["purchase_date", "order_delivered_carrier_date"];
-    let newest = now.files.iter().flat_map(|file| decided.iter().filter_map(|column| file.days.get(*column)));
+    let newest =
+        then.files.iter().chain(&now.files).flat_map(|file| decided.iter().filter_map(|column| file.days.get(*column)));
     let newest = newest.map(|(_, last)| days_since_epoch(*last)).max().unwrap_or(i32::MAX);
     let spans = found.spans.into_iter().filter(|(first, _)| *first <= newest);
     let spans = spans.map(|(first, last)| (first, last.min(newest))).collect();
@@ -161,12 +158,12 @@ pub async fn compute(
 ) -> Result<Option<(BatchRow, FeaturesReport)>> {
     let Some(as_of) = ledger.as_of.filter(|_| !plan.is_empty()) else { return Ok(None) };
     let clock = std::time::Instant::now();
-    let Begun { batch_id, started_at, note } = ledger.begin("features", "features", context.now());
+    let begun = ledger.begin("features", "features", context.now());
     let wanted =
         context.project.models().iter().filter(|model| matches!(model.table.layer, Layer::Clean | Layer::Features));
     let states =
         open_tables(context, &ledger, wanted.map(Definition::of).chain([tables::checks()]).collect(), false).await?;
-    let mut run = Run { context: context.clone(), states, as_of, note: note.clone(), checks: Vec::new() };
+    let mut run = Run { context: context.clone(), states, as_of, note: begun.note.clone(), checks: Vec::new() };
     let mut committed = Vec::new();
     for model in models(context).filter(|model| model.write == WriteMode::ReplaceMonths) {
         committed.push(run.labels(model, plan.months.as_ref()).await?);
@@ -174,27 +171,17 @@ pub async fn compute(
     let (tables, rows) = run.decisions(&plan).await?;
     committed.extend(tables);
     let table = run.states[&tables::checks().table].clone();
-    let checks = check_rows(&batch_id, &run.checks);
-    committed.push(ops::append(&context.lake, table, &checks, &note).await?);
+    let checks = check_rows(&begun.batch_id, &run.checks);
+    committed.push(ops::append(&context.lake, table, &checks, &begun.note).await?);
     let report = FeaturesReport {
-        batch_id: batch_id.clone(),
+        batch_id: begun.batch_id.clone(),
         days: plan.days(),
         months: plan.months.as_ref().map(BTreeSet::len),
         rows,
         seconds: clock.elapsed().as_secs_f64(),
     };
-    let publication = Publication {
-        batch_id,
-        job: "features",
-        started_at,
-        published_at: context.now().naive_utc(),
-        as_of: None,
-        drops: 0,
-        rows_in: 0,
-        tables: committed,
-        models: models(context).map(|model| (model.table.clone(), model.fingerprint.clone())).collect(),
-        touched: Touched::default(),
-    };
+    let models = models(context).map(|model| (model.table.clone(), model.fingerprint.clone())).collect();
+    let publication = begun.publication(committed, models, context.now());
     let row = ledger.publish(&context.lake, publication).await?;
     Ok(Some((row, report)))
 }
