@@ -5,6 +5,7 @@ write = "decisions"
 partition = "purchase_month"
 decision = "purchase"
 history_days = 210
+settled_days = 98
 labels = "features.labels"
 columns = [
   ["order_id", "STRING", "The order."],

@@ -45,6 +45,21 @@ impl Inputs {
         self.0.insert(table, (schema, rows));
     }
 
+    /// Keeps some rows of a table, if it is there.
+    ///
+    /// # Errors
+    /// What `kept` fails with.
+    pub fn keep<E>(
+        &mut self,
+        table: &TableName,
+        kept: impl FnOnce(Vec<RecordBatch>) -> std::result::Result<Vec<RecordBatch>, E>,
+    ) -> std::result::Result<(), E> {
+        if let Some((_, rows)) = self.0.get_mut(table) {
+            *rows = kept(std::mem::take(rows))?;
+        }
+        Ok(())
+    }
+
     /// Adds `ops.as_of`: one row with the moment up to which the lake knows everything.
     pub fn add_as_of(&mut self, as_of: NaiveDateTime) {
         let kind = DataType::Timestamp(TimeUnit::Microsecond, None);

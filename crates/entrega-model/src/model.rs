@@ -213,6 +213,8 @@ struct FrontMatter {
     #[serde(default)]
     history_days: Option<i32>,
     #[serde(default)]
+    settled_days: Option<i32>,
+    #[serde(default)]
     labels: Option<TableName>,
     columns: Vec<Declaration>,
     #[serde(default)]
@@ -238,6 +240,9 @@ pub struct Model {
     pub decision: Option<Decision>,
     /// For decisions: how many days after its purchase an order can still matter to others.
     pub history_days: Option<i32>,
+    /// For decisions: how many days after the last event that it has a column for a delivered order can still matter;
+    /// without it, [`Model::history_days`] counts.
+    pub settled_days: Option<i32>,
     /// For decisions: the table whose columns are taken over as they are, and laid over older rows when they change.
     pub labels: Option<TableName>,
     /// The table's columns, in order.
@@ -282,6 +287,7 @@ impl Model {
             source: front.source,
             decision: front.decision,
             history_days: front.history_days,
+            settled_days: front.settled_days,
             labels: front.labels,
             columns: front.columns.into_iter().map(ModelColumn::from).collect(),
             checks: front.checks,

@@ -23,7 +23,10 @@ use entrega_operators::{
     months::month_of_day,
 };
 
-use super::Spans;
+use super::{
+    Spans,
+    reach::{DAY, Reach},
+};
 use crate::{Context, FlowError, Result, restate::used_columns};
 
 /// What changed.
@@ -34,9 +37,6 @@ pub(super) struct Changes {
     /// Purchase months with an order that changed in any way.
     pub months: BTreeSet<i32>,
 }
-
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// The moments of the events whose knowledge reaches decisions.
 const MOMENTS: [(Known, &str); 4] = [
@@ -80,20 +80,23 @@ pub(super) async fn between(
             groups.entry(known.pop_first().unwrap_or(Known::Purchase)).or_default().push(column);
         }
     }
-    let history = models.iter().filter_map(|model| model.history_days).max().unwrap_or(0);
-    compare(&old, &new, &groups, history).map(Some)
+    compare(&old, &new, &groups, Reach::new(models.iter())).map(Some)
 }
 
 /// One version of the changed files' rows, ready to be compared.
 struct Side {
     /// Batch and row of each order.
     places: HashMap<Id, (usize, usize)>,
-    /// For each batch: the encoded columns of each group, and the moments.
-    batches: Vec<(Vec<Rows>, Vec<ArrayRef>)>,
+    /// For each batch: the encoded columns of each group, the moments, and the last day on which each order matters.
+    batches: Vec<(Vec<Rows>, Vec<ArrayRef>, Vec<i32>)>,
 }
 
 impl Side {
-    fn new(rows: &[RecordBatch], groups: &BTreeMap<Known, Vec<&str>>) -> Result<Self, arrow::error::ArrowError> {
+    fn new(
+        rows: &[RecordBatch],
+        groups: &BTreeMap<Known, Vec<&str>>,
+        reach: Reach,
+    ) -> Result<Self, arrow::error::ArrowError> {
         let mut side = Self { places: HashMap::new(), batches: Vec::new() };
         for (number, batch) in rows.iter().enumerate() {
             let orders = ids(text(batch, "order_id")?).enumerate();
@@ -106,7 +109,7 @@ impl Side {
             });
             let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
             let moments = MOMENTS.iter().filter_map(|(_, column)| batch.column_by_name(column).cloned()).collect();
-            side.batches.push((encoded, moments));
+            side.batches.push((encoded, moments, reach.last_days(batch)));
         }
         Ok(side)
     }
@@ -126,10 +129,10 @@ fn compare(
     old: &[RecordBatch],
     new: &[RecordBatch],
     groups: &BTreeMap<Known, Vec<&str>>,
-    history: i32,
+    reach: Reach,
 ) -> Result<Changes> {
     let error = || FlowError::rows("clean.deliveries");
-    let (old, new) = (Side::new(old, groups).map_err(error())?, Side::new(new, groups).map_err(error())?);
+    let (old, new) = (Side::new(old, groups, reach).map_err(error())?, Side::new(new, groups, reach).map_err(error())?);
     let mut changes = Changes::default();
     let mut reached = Vec::new();
     for order in old.places.keys().chain(new.places.keys().filter(|order| !old.places.contains_key(*order))) {
@@ -147,14 +150,11 @@ fn compare(
         if different.is_empty() {
             continue;
         }
-        let bought = sides.iter().filter_map(|(side, place)| side.day(*place, 0));
-        let Some(latest) = bought.clone().max() else { continue };
-        changes.months.extend(bought.map(month_of_day));
+        changes.months.extend(sides.iter().filter_map(|(side, place)| side.day(*place, 0)).map(month_of_day));
         let events = different.iter().filter_map(|known| MOMENTS.iter().position(|(event, _)| event == known));
         let days = events.flat_map(|event| sides.iter().filter_map(move |(side, place)| side.day(*place, event)));
-        if let Some(first) = days.min() {
-            reached.push((first, latest.saturating_add(history)));
-        }
+        let last = sides.iter().map(|(side, (batch, row))| side.batches[*batch].2[*row]).max();
+        reached.extend(days.min().zip(last));
     }
     changes.spans = merged(reached);
     Ok(changes)

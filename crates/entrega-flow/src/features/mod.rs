@@ -10,6 +10,7 @@
 //! corrected event computes every decision again that could see it, see [`changes`].
 
 mod changes;
+mod reach;
 mod write;
 
 use std::{
@@ -35,6 +36,7 @@ use entrega_operators::{
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
+use self::reach::Reach;
 use crate::{
     Context, FlowError, Result,
     ingest::{check_rows, open_tables},
@@ -287,7 +289,7 @@ impl Run {
         let mut units = Vec::new();
         for (first, last) in spans {
             let (mut begin, mut decisions) = (first, 0);
-            for (month, rows) in sizes.range(month_of_day(first).saturating_add(1)..=last) {
+            for (month, rows) in sizes.range(..=last).filter(|(month, _)| **month > first) {
                 decisions += rows;
                 if decisions > UNIT_DECISIONS {
                     units.push((begin, month - 1));
@@ -305,10 +307,13 @@ impl Run {
         models: &Arc<Vec<Model>>,
         (first, last): (i32, i32),
     ) -> Result<Vec<(Vec<RecordBatch>, Vec<CheckResult>)>> {
-        let history = models.iter().filter_map(|model| model.history_days).max().unwrap_or(0);
-        let earliest = month_of_day(first.saturating_sub(history));
-        let inputs =
+        let reach = Reach::new(models.iter());
+        let earliest = month_of_day(reach.earliest(first));
+        let mut inputs =
             self.inputs(&models.iter().collect::<Vec<_>>(), |month| month >= earliest && month <= last).await?;
+        inputs
+            .keep(&deliveries(), |orders| reach.mattering(orders, first))
+            .map_err(FlowError::rows("clean.deliveries"))?;
         let day = |day: i32| date_of(day).and_time(NaiveTime::MIN);
         let span = (day(first), day(last.saturating_add(1)));
         let inputs = Arc::new(inputs);
