@@ -263,15 +263,16 @@ impl Run {
         drop(running);
         merge_checks(&mut self.checks, checks);
         stop_at_failure(&self.checks)?;
-        let (mut tables, mut written) = (Vec::new(), BTreeMap::new());
-        for (model, rows) in models.iter().zip(computed) {
-            let base = self.state(&model.table)?.clone();
-            let labels = model.labels.as_ref().map(|labels| self.state(labels)).transpose()?;
-            written.insert(model.table.to_string(), rows.iter().map(|rows| rows.num_rows() as u64).sum());
+        let run = &*self;
+        let writing = models.iter().zip(computed).map(|(model, rows)| async move {
+            let base = run.state(&model.table)?.clone();
+            let labels = model.labels.as_ref().map(|labels| run.state(labels)).transpose()?;
+            let written = (model.table.to_string(), rows.iter().map(|rows| rows.num_rows() as u64).sum());
             let changed = write::Changed { spans: plan.spans.as_ref(), months: plan.months.as_ref(), labels };
-            let rewrite = write::replace_decisions(&self.context, &base, rows, &changed).await?;
-            tables.push(self.context.lake.commit(base, rewrite, &self.note).await?);
-        }
+            let rewrite = write::replace_decisions(&run.context, &base, rows, &changed).await?;
+            Ok::<_, FlowError>((run.context.lake.commit(base, rewrite, &run.note).await?, written))
+        });
+        let (tables, written) = futures::future::try_join_all(writing).await?.into_iter().unzip();
         Ok((tables, written))
     }
 

@@ -15,14 +15,11 @@ use entrega_operators::{
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::Spans;
+use super::{Spans, reach::DAY};
 use crate::{Context, FlowError, Result, source::PURCHASE_MONTH};
 
 /// The column that says when a decision was made.
 const DECIDED_AT: &str = "decided_at";
-
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// What of a table is no longer as it was.
 pub(super) struct Changed<'a> {
