@@ -1,5 +1,7 @@
 //! The command line: verbs, flags, and examples for each.
 
+pub mod lake;
+
 use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveDateTime};
@@ -26,7 +28,7 @@ Settings: flags win over the environment (ENTREGA_LAKE, ENTREGA_MODELS), which w
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 busy (try later), 4 the delivered data is at fault."
 )]
 pub struct Cli {
-    /// The lake: a folder or a URL (<file:///data/lake>).
+    /// The lake: a folder or a URL (<s3://bucket/prefix>).
     #[arg(long, global = true, value_name = "URL")]
     pub lake: Option<String>,
     /// A folder of models and contracts, instead of those that are built in.
@@ -65,6 +67,10 @@ pub enum Command {
     Tables(Tables),
     /// List the operators, or run one of them alone.
     Op(Op),
+    /// Make a place a lake, and copy files in and out of it.
+    Lake(lake::LakeFiles),
+    /// Examine whether a lake can live where it is to live: rights, conditional puts, clock, latency.
+    Doctor(lake::Doctor),
 }
 
 /// Arguments of `replay`.

@@ -43,5 +43,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Quarantine(arguments) => Box::pin(commands::quarantine::run(&settings, arguments)).await,
         Command::Tables(arguments) => commands::tables::run(&settings, arguments).await,
         Command::Op(arguments) => commands::op::run(&settings, arguments).await,
+        Command::Lake(arguments) => commands::lake::run(&settings, arguments).await,
+        Command::Doctor(arguments) => commands::doctor::run(&settings, arguments).await,
     }
 }

@@ -231,7 +231,7 @@ async fn run_land(context: &Context, arguments: &Arguments) -> Result<Value> {
 }
 
 async fn run_erase(context: &Context, arguments: &Arguments) -> Result<Value> {
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     let receipt = json!(Box::pin(erase::erase(context, &arguments["customer_unique_id"])).await?);
     if let Some(path) = arguments.get("receipt") {
         let text = serde_json::to_string_pretty(&receipt).unwrap_or_default();
@@ -262,7 +262,7 @@ async fn run_load(context: &Context, arguments: &Arguments) -> Result<Value> {
 }
 
 async fn run_ingest(context: &Context, arguments: &Arguments) -> Result<Value> {
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     let ledger = Ledger::open(&context.lake, None).await?;
     let selection = arguments.get("drop").map_or(Selection::All, |drop| Selection::Folders(vec![drop.clone()]));
     let plan = ingest::plan(context, &ledger, &selection).await?;
@@ -273,7 +273,7 @@ async fn run_ingest(context: &Context, arguments: &Arguments) -> Result<Value> {
 }
 
 async fn run_summarise(context: &Context) -> Result<Value> {
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     let ledger = Ledger::open(&context.lake, None).await?;
     let plan = summarise::plan(context, &ledger)?;
     Ok(match summarise::summarise(context, ledger, plan).await? {
@@ -283,7 +283,7 @@ async fn run_summarise(context: &Context) -> Result<Value> {
 }
 
 async fn run_features(context: &Context) -> Result<Value> {
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     let ledger = Ledger::open(&context.lake, None).await?;
     let plan = features::plan(context, &ledger).await?;
     Ok(match features::compute(context, ledger, plan).await? {

@@ -137,12 +137,12 @@ async fn a_lake_is_told_from_other_places() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(place("file"), "x").unwrap();
-    assert!(matches!(Lake::at(&place("file")), Err(LakeError::Location { .. })));
+    assert!(matches!(Lake::at(&place("file")).await, Err(LakeError::Location { .. })));
     std::fs::create_dir(place("other")).unwrap();
     std::fs::write(place("other/file"), "x").unwrap();
     assert!(matches!(Lake::open(&place("other")).await, Err(LakeError::Location { .. })));
     assert!(matches!(Lake::open_or_create(&place("other")).await, Err(LakeError::Location { .. })));
-    assert!(matches!(Lake::at("ftp://host/lake"), Err(LakeError::Location { .. })));
+    assert!(matches!(Lake::at("ftp://host/lake").await, Err(LakeError::Location { .. })));
     // Somebody's own landing zone makes a place a lake.
     std::fs::create_dir_all(place("own/landing/dt=2018-01-01")).unwrap();
     assert!(Lake::open(&place("own")).await.is_ok());
@@ -152,8 +152,8 @@ async fn a_lake_is_told_from_other_places() {
 async fn only_one_holds_the_lease() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path().join("lake").to_str().unwrap()).await.unwrap();
-    let held = lake.lease().unwrap();
-    assert!(matches!(lake.lease(), Err(LakeError::Busy { .. })));
+    let held = lake.lease().await.unwrap();
+    assert!(matches!(lake.lease().await, Err(LakeError::Busy { .. })));
     drop(held);
-    assert!(lake.lease().is_ok());
+    assert!(lake.lease().await.is_ok());
 }

@@ -65,6 +65,17 @@ pub enum LakeError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file of this machine could not be read or written: mend the path or its rights.
+    #[error("{path} failed while {doing}\nhint: check that the path exists, may be read and written, and has space")]
+    Local {
+        /// The file.
+        path: String,
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// A table has no such version or column, or its schema is not the declared one.
     #[error("table {table}: {problem}\nhint: {hint}")]
     Shape {
@@ -81,6 +92,10 @@ impl LakeError {
     /// A storage failure at `path`.
     pub fn storage(path: impl ToString, source: object_store::Error) -> Self {
         Self::Storage { path: path.to_string(), source }
+    }
+
+    pub(crate) fn local(path: &std::path::Path, doing: &'static str, source: std::io::Error) -> Self {
+        Self::Local { path: path.display().to_string(), doing, source }
     }
 
     pub(crate) fn table(table: impl ToString, doing: &'static str, source: deltalake::DeltaTableError) -> Self {

@@ -18,15 +18,20 @@
 //! Deliberately absent: any knowledge of models, schedules or the order system.
 
 pub mod commit;
+mod confirm;
 #[cfg(test)]
 mod conformance;
+pub mod doctor;
 pub mod error;
 pub mod lease;
 pub mod location;
+pub mod policy;
 pub mod read;
+mod s3;
 pub mod schema;
 pub mod sweep;
 pub mod table;
+pub mod transfer;
 pub mod write;
 
 pub use commit::{CommitNote, Rewrite};

@@ -11,7 +11,7 @@ use object_store::{
 };
 use url::Url;
 
-use crate::{LakeError, Result};
+use crate::{LakeError, Result, confirm::Confirming, s3};
 
 /// The file that makes a prefix a lake.
 const MARKER: &str = "_entrega.json";
@@ -27,11 +27,11 @@ pub struct Lake {
 }
 
 impl Lake {
-    /// The lake at a URL (`file:///…`, `memory:///…`) or a local path; the place need not exist yet.
+    /// The lake at a URL (`file:///…`, `s3://bucket/prefix`, `memory:///…`) or a local path; the place need not exist yet.
     ///
     /// # Errors
     /// [`LakeError::Location`] when the URL's scheme is unknown or the path is a file.
-    pub fn at(location: &str) -> Result<Self> {
+    pub async fn at(location: &str) -> Result<Self> {
         let wrong = |problem: String, hint| LakeError::Location { location: location.to_owned(), problem, hint };
         let url = match Url::parse(location) {
             Ok(url) if url.scheme().len() > 1 => url,
@@ -61,9 +61,13 @@ impl Lake {
                     .map_err(|error| wrong(error.to_string(), "write memory:///name"))?;
                 Ok(Self { store: Arc::new(InMemory::new()), prefix, url })
             }
+            "s3" | "s3a" => {
+                let (store, prefix) = s3::open(&url).await?;
+                Ok(Self { store: Arc::new(Confirming(store)), prefix, url })
+            }
             other => Err(wrong(
-                format!("the scheme '{other}' is not supported by this build"),
-                "use a local folder or file:///…",
+                format!("the scheme '{other}' is not one that lakes can have"),
+                "use a local folder, file:///…, or s3://bucket/prefix",
             )),
         }
     }
@@ -73,7 +77,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Location`] when nothing marks the place as a lake.
     pub async fn open(location: &str) -> Result<Self> {
-        let lake = Self::at(location)?;
+        let lake = Self::at(location).await?;
         match lake.store.head(&lake.path(MARKER)).await {
             Ok(_) => Ok(lake),
             // Somebody's own export may have made the landing zone before Entrega ever saw the place.
@@ -97,7 +101,7 @@ impl Lake {
             Err(LakeError::Location { problem, .. }) if problem.contains(MARKER) => {}
             done => return done,
         }
-        let lake = Self::at(location)?;
+        let lake = Self::at(location).await?;
         if lake.url.scheme() == "file"
             && let Ok(path) = lake.url.to_file_path()
         {
@@ -113,7 +117,7 @@ impl Lake {
             return Err(LakeError::Location {
                 location: location.to_owned(),
                 problem: "it holds other things and is not a lake".to_owned(),
-                hint: "choose an empty or new folder",
+                hint: "choose an empty or new folder or prefix",
             });
         }
         let marker = br#"{"format": 1, "made_by": "entrega"}"#;

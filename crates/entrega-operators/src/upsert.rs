@@ -286,7 +286,7 @@ mod tests {
 
     #[tokio::test]
     async fn newer_rows_win_whatever_the_order_of_arrival() {
-        let lake = Lake::at("memory:///test").unwrap();
+        let lake = Lake::at("memory:///test").await.unwrap();
         let definition = Definition {
             table: TableName::new(Layer::Clean, "things"),
             description: String::new(),

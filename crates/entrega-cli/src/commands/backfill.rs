@@ -21,7 +21,7 @@ use crate::{
 /// Runs the verb.
 pub async fn run(settings: &Settings, arguments: Backfill) -> anyhow::Result<()> {
     let mut context = settings.context().await?;
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     if !arguments.json {
         context.progress = Arc::new(Bars::default());
     }

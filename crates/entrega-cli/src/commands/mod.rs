@@ -1,7 +1,9 @@
 //! One verb, one file.
 
 pub mod backfill;
+pub mod doctor;
 pub mod features;
+pub mod lake;
 pub mod op;
 pub mod quarantine;
 pub mod replay;

@@ -95,7 +95,7 @@ fn show_raw(found: &[Found]) -> anyhow::Result<()> {
 
 async fn replay(settings: &Settings, arguments: QuarantineReplay) -> anyhow::Result<()> {
     let mut context = settings.context().await?;
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     if !arguments.json {
         context.progress = Arc::new(Bars::default());
     }
@@ -133,7 +133,7 @@ async fn replay(settings: &Settings, arguments: QuarantineReplay) -> anyhow::Res
 
 async fn drop_rows(settings: &Settings, arguments: QuarantineDrop) -> anyhow::Result<()> {
     let context = settings.context().await?;
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     let filter: QuarantineFilter = arguments.rows.into();
     if filter == QuarantineFilter::default() && !arguments.all {
         bail!("which rows?\nhint: name --source, --rule, --drop or --line, or --all");

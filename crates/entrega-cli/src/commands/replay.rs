@@ -19,7 +19,7 @@ pub async fn run(settings: &Settings, arguments: Replay) -> anyhow::Result<()> {
     let source = arguments.source.clone();
     let system = tokio::task::spawn_blocking(move || OrderSystem::open(&source)).await??;
     let lake = Lake::open_or_create(location).await?;
-    let _lease = lake.lease()?;
+    let _lease = lake.lease().await?;
     let (store, prefix) = (Arc::clone(lake.store()), lake.prefix().clone());
     let summary = if let Some(Form::OneDrop) = arguments.form {
         let to = arguments.to.and_then(|day| day.succ_opt()).map(|day| day.and_time(chrono::NaiveTime::MIN));

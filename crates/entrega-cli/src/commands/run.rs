@@ -83,7 +83,7 @@ pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
         say(&if arguments.json { serde_json::to_string_pretty(&found)? } else { describe(&found) });
         return Ok(());
     }
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     if !arguments.json {
         context.progress = Arc::new(Bars::default());
     }

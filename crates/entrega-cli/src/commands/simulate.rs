@@ -30,7 +30,7 @@ pub async fn run(settings: &Settings, arguments: Simulate) -> anyhow::Result<()>
         return go_on(settings, arguments).await;
     }
     let lake = Lake::open_or_create(settings.lake()?).await?;
-    let _lease = lake.lease()?;
+    let _lease = lake.lease().await?;
     let options = options(&arguments, arguments.orders.unwrap_or(USUAL_ORDERS))?;
     let summary = deliver(&lake, options, "drops").await?;
     say_what_was_delivered(&summary);

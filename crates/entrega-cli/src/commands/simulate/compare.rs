@@ -89,7 +89,7 @@ async fn simulated(settings: &Settings, arguments: &Simulate, orders: u64, folde
 /// A lake with its drops taken.
 async fn taken(settings: &Settings, lake: Lake, label: &str) -> anyhow::Result<Answers> {
     let context = Context { progress: Arc::new(Bars::default()), ..Context::new(lake, settings.project()?) };
-    let _lease = context.lake.lease()?;
+    let _lease = context.lake.lease().await?;
     let ledger = Ledger::open(&context.lake, None).await?;
     let plan = ingest::plan(&context, &ledger, &Selection::All).await?;
     ingest::ingest(&context, ledger, plan).await?;
