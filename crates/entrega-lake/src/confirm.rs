@@ -4,8 +4,8 @@
 //!  put if absent ──▶ server writes ──✗ answer lost          ask again ──▶ "it exists already" ──▶ read: ours ──▶ written
 //! ```
 //!
-//! A put that only creates is asked again when its answer is lost. If the first try had worked, the second finds the
-//! object there, and a commit that succeeded would be told as a conflict. Every such object of a lake names its writer
+//! When the answer to a put that only creates is lost, it is asked again, or not answered at all. If the first try had
+//! worked, a commit that succeeded would be told as a conflict or a failure. Every such object of a lake names its writer
 //! (Delta's commits, the lease), so the same bytes are the same write.
 
 use std::{fmt, sync::Arc};
@@ -13,8 +13,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
 };
 
 /// See the module.
@@ -44,9 +44,8 @@ impl ObjectStore for Confirming {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let create = options.mode == PutMode::Create;
         match self.0.put_opts(location, payload.clone(), options).await {
-            Err(exists @ Error::AlreadyExists { .. }) if create => {
-                self.holds(location, &payload).await.ok_or(exists)
-            }
+            // "Exists already", or no answer at all: what is there tells who wrote it.
+            Err(error) if create => self.holds(location, &payload).await.ok_or(error),
             done => done,
         }
     }

@@ -18,8 +18,9 @@ use std::{sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use deltalake::logstore::{
-    DeltaResult, LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
+use deltalake::{
+    DeltaTableError,
+    logstore::{LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories},
 };
 use object_store::{
     BackoffConfig, CredentialProvider, ObjectStore, RetryConfig,
@@ -32,7 +33,7 @@ use url::Url;
 use crate::{LakeError, Result};
 
 /// A server that is overloaded or away is asked again, ever more slowly, for so long.
-const RETRY_FOR: Duration = Duration::from_secs(120);
+const RETRY_FOR: Duration = Duration::from_mins(2);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const MOST_RETRIES: usize = 12;
@@ -42,8 +43,7 @@ const MOST_RETRIES: usize = 12;
 /// # Errors
 /// [`LakeError::Location`] when the URL names no bucket, or the settings contradict each other.
 pub(crate) async fn open(url: &Url) -> Result<(Arc<dyn ObjectStore>, Path)> {
-    let wrong =
-        |problem: String, hint: &'static str| LakeError::Location { location: url.to_string(), problem, hint };
+    let wrong = |problem: String, hint: &'static str| LakeError::Location { location: url.to_string(), problem, hint };
     if !url.username().is_empty() || url.password().is_some() {
         let mut shown = url.clone();
         let _ = (shown.set_username(""), shown.set_password(None));
@@ -145,7 +145,7 @@ impl LogStoreFactory for PlainLog {
         root: ObjectStoreRef,
         location: &Url,
         options: &StorageConfig,
-    ) -> DeltaResult<Arc<dyn LogStore>> {
+    ) -> std::result::Result<Arc<dyn LogStore>, DeltaTableError> {
         Ok(default_logstore(prefixed, root, location, options))
     }
 }

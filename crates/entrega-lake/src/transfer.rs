@@ -185,10 +185,10 @@ mod tests {
         assert_eq!(lake.upload(&local, "landing/orders.csv").await.unwrap(), Copied::Bytes(size));
         assert_eq!(lake.upload(&local, "landing/orders.csv").await.unwrap(), Copied::Present);
         let found = lake.objects("landing").await.unwrap();
-        assert_eq!(found.iter().map(|object| object.path.as_str()).collect::<Vec<_>>(), [
-            "landing/orders.csv",
-            "landing/other.csv"
-        ]);
+        assert_eq!(
+            found.iter().map(|object| object.path.as_str()).collect::<Vec<_>>(),
+            ["landing/orders.csv", "landing/other.csv"]
+        );
         let copy = folder.path().join("down/orders.csv");
         assert_eq!(lake.download(&found[0], &copy).await.unwrap(), Copied::Bytes(size));
         assert_eq!(std::fs::read(&copy).unwrap(), contents);

@@ -26,14 +26,23 @@ pub async fn run(settings: &Settings, arguments: Doctor) -> anyhow::Result<()> {
                 Health::Poor => "poor",
                 Health::Ill => "ILL",
             };
-            vec![finding.about.to_owned(), health.to_owned(), finding.seen.clone(), finding.hint.unwrap_or("").to_owned()]
+            vec![
+                finding.about.to_owned(),
+                health.to_owned(),
+                finding.seen.clone(),
+                finding.hint.unwrap_or("").to_owned(),
+            ]
         });
         say(&format!("entrega {}, lake {}", env!("CARGO_PKG_VERSION"), lake.url()));
         say(&table(&["what", "health", "seen", "what to do"], rows));
     }
     let ill = findings.iter().filter(|finding| finding.health == Health::Ill).count();
     if ill > 0 {
-        bail!("no lake can work at {}: {ill} of {} examinations failed\nhint: see the table", lake.url(), findings.len());
+        bail!(
+            "no lake can work at {}: {ill} of {} examinations failed\nhint: see the table",
+            lake.url(),
+            findings.len()
+        );
     }
     Ok(())
 }

@@ -11,7 +11,10 @@ use entrega_lake::{
     policy::Role,
     transfer::{Copied, Object},
 };
-use entrega_model::{drops::LANDING, tables::Layer};
+use entrega_model::{
+    drops::{LANDING, MANIFEST_FILE},
+    tables::Layer,
+};
 use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::HumanBytes;
 use serde_json::json;
@@ -55,7 +58,10 @@ async fn init(settings: &Settings, arguments: LakeInit) -> anyhow::Result<()> {
         Some(Printed::Lifecycle) => say(&serde_json::to_string_pretty(&Lake::at(location).await?.lifecycle()?)?),
         None => {
             let lake = Lake::open_or_create(location).await?;
-            say(&format!("{} is a lake; drops go to {LANDING}/dt=YYYY-MM-DD/ or {LANDING}/dt=YYYY-MM-DD/hr=HH/", lake.url()));
+            say(&format!(
+                "{} is a lake; drops go to {LANDING}/dt=YYYY-MM-DD/ or {LANDING}/dt=YYYY-MM-DD/hr=HH/",
+                lake.url()
+            ));
         }
     }
     Ok(())
@@ -78,7 +84,9 @@ fn only_landing(path: &str) -> anyhow::Result<&str> {
     let path = path.trim_matches('/');
     let below = path == LANDING || path.starts_with(&format!("{LANDING}/"));
     if !below || path.split('/').any(|part| matches!(part, "." | "..")) {
-        bail!("{path} does not lie below {LANDING}/\nhint: other folders belong to tables; only `entrega run` and `entrega op` change them");
+        bail!(
+            "{path} does not lie below {LANDING}/\nhint: other folders belong to tables; only `entrega run` and `entrega op` change them"
+        );
     }
     Ok(path)
 }
@@ -87,9 +95,8 @@ async fn put(settings: &Settings, arguments: LakePut) -> anyhow::Result<()> {
     let to = only_landing(&arguments.to)?;
     let lake = Lake::open_or_create(settings.lake()?).await?;
     let from = &arguments.from;
-    let files = local_files(from).with_context(|| {
-        format!("{} cannot be read\nhint: give a file or a folder of this machine", from.display())
-    })?;
+    let files = local_files(from)
+        .with_context(|| format!("{} cannot be read\nhint: give a file or a folder of this machine", from.display()))?;
     let into_folder = arguments.to.ends_with('/') && from.is_file();
     let name = |file: &Path| {
         let below = file.strip_prefix(from).unwrap_or(file);
@@ -101,15 +108,22 @@ async fn put(settings: &Settings, arguments: LakePut) -> anyhow::Result<()> {
         }
     };
     let progress = bar(files.len() as u64, "copying into the lake");
-    let copies = files.iter().map(|file| {
-        let (lake, progress, name) = (&lake, &progress, name(file));
-        async move {
-            let copied = lake.upload(file, &name).await;
-            progress.inc(1);
-            copied
-        }
-    });
-    let copied: Vec<Copied> = futures::stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
+    // A drop is there once its manifest is, so manifests go last.
+    let (manifests, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.into_iter().partition(|file| file.file_name().is_some_and(|name| name == MANIFEST_FILE));
+    let mut copied = Vec::new();
+    for files in [others, manifests] {
+        let copies = files.into_iter().map(|file| {
+            let (lake, progress, name) = (&lake, &progress, name(&file));
+            async move {
+                let copied = lake.upload(&file, &name).await;
+                progress.inc(1);
+                copied
+            }
+        });
+        let done: Vec<Copied> = futures::stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
+        copied.extend(done);
+    }
     progress.finish_and_clear();
     tell(&copied);
     Ok(())
@@ -177,7 +191,9 @@ async fn list(settings: &Settings, arguments: LakeList) -> anyhow::Result<()> {
     let path = arguments.path.trim_matches('/');
     let mut lines = Vec::new();
     if arguments.recursive {
-        lines.extend(lake.objects(path).await?.into_iter().map(|object| (object.path, Some((object.size, object.modified)))));
+        lines.extend(
+            lake.objects(path).await?.into_iter().map(|object| (object.path, Some((object.size, object.modified)))),
+        );
     } else {
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
         let found = lake.list(path).await?;
@@ -210,7 +226,10 @@ async fn remove(settings: &Settings, arguments: LakeRemove) -> anyhow::Result<()
     let objects = some_objects(&lake, path).await?;
     let alone = objects.len() == 1 && objects[0].path == path;
     if !alone && !arguments.recursive {
-        bail!("{path} is a folder with {} files\nhint: --recursive deletes them all; --dry-run only says so", objects.len());
+        bail!(
+            "{path} is a folder with {} files\nhint: --recursive deletes them all; --dry-run only says so",
+            objects.len()
+        );
     }
     let bytes = HumanBytes(objects.iter().map(|object| object.size).sum());
     if arguments.dry_run {
@@ -244,7 +263,8 @@ async fn usage(settings: &Settings, arguments: LakeUsage) -> anyhow::Result<()> 
         return Ok(());
     }
     let all = folders.values().fold((0, 0), |sum, (files, bytes)| (sum.0 + files, sum.1 + bytes));
-    let line = |folder: String, (files, bytes): (u64, u64)| vec![folder, files.to_string(), HumanBytes(bytes).to_string()];
+    let line =
+        |folder: String, (files, bytes): (u64, u64)| vec![folder, files.to_string(), HumanBytes(bytes).to_string()];
     let rows = folders.into_iter().map(|(folder, sums)| line(folder, sums)).chain([line("all".to_owned(), all)]);
     say(&table(&["folder", "files", "size"], rows));
     Ok(())
