@@ -233,7 +233,9 @@ async fn remove(settings: &Settings, arguments: LakeRemove) -> anyhow::Result<()
     }
     let bytes = HumanBytes(objects.iter().map(|object| object.size).sum());
     if arguments.dry_run {
-        objects.iter().for_each(|object| say(&object.path));
+        for object in &objects {
+            say(&object.path);
+        }
         say(&format!("{} files, {bytes}, would be deleted", objects.len()));
         return Ok(());
     }
