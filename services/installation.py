@@ -80,7 +80,9 @@ class Installation:
         remove(self.jars)
         command = [maven, "--quiet", "--batch-mode", "--file", str(HERE / "pom.xml")]
         command += [f"-Dmaven.repo.local={self.folder / 'maven'}", f"-DoutputDirectory={self.jars}"]
-        run([*command, "-DincludeScope=runtime", "-Dstyle.color=never", "dependency:copy-dependencies"], "fetching jars")
+        run(
+            [*command, "-DincludeScope=runtime", "-Dstyle.color=never", "dependency:copy-dependencies"], "fetching jars"
+        )
         stamp_path(self.jars).write_text(jars_stamp())
 
 

@@ -113,7 +113,9 @@ def wait_until_ready(name: str, process: dict, log: Path, seconds: float, is_rea
             what = f"{name} did not answer within {seconds:.0f} seconds"
             break
         time.sleep(POLL_SECONDS)
-    raise Trouble(f"{what}; {log} ends with:\n{tail(log)}\nhint: the reason is in these lines or above them in that file")
+    raise Trouble(
+        f"{what}; {log} ends with:\n{tail(log)}\nhint: the reason is in these lines or above them in that file"
+    )
 
 
 def tail(log: Path) -> str:

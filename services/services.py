@@ -17,13 +17,18 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import processes
-from installation import Installation, cache_folder, digest
-from servers import BUCKET, SERVERS, Place, Server, clean_environment, endpoint, metastore_uri, s3_environment
+from hadoop import metastore_uri
+from installation import Installation, cache_folder, check_java, digest
+from s3 import BUCKET, s3_environment
+from server import Place, Server, clean_environment
+from servers import SERVERS
 from state import LOOPBACK, State, Trouble
 
 BY_NAME = {server.name: server for server in SERVERS}
@@ -68,7 +73,13 @@ def install(place: Place, with_jars: bool) -> None:
 def start(place: Place, names: list[str]) -> None:
     """Starts what does not run yet, or runs with another configuration than it would get now."""
     servers = wanted(names)
-    install(place, any(server.needs_java for server in servers))
+    with_java = any(server.needs_java for server in servers)
+    if with_java:
+        check_java()
+    install(place, with_java)
+    if not any(running(place, server) for server in SERVERS):
+        # What a killed Spark left behind.
+        shutil.rmtree(place.folder("tmp"), ignore_errors=True)
     place.folder("tmp").mkdir(parents=True, exist_ok=True)
     idle = [server for server in servers if not running(place, server)]
     for server in idle:
@@ -98,8 +109,7 @@ def start_one(place: Place, server: Server) -> None:
     # Remembered before it is ready, so that `stop` finds it even if this call is killed now.
     state.remember("processes", server.name, process | {"fingerprint": fingerprint})
     try:
-        ready = lambda: server.is_ready(place)  # noqa: E731
-        processes.wait_until_ready(server.name, process, log, server.start_seconds, ready)
+        processes.wait_until_ready(server.name, process, log, server.start_seconds, partial(server.is_ready, place))
         server.after_start(place)
     except BaseException:
         end(place, server)
@@ -138,8 +148,10 @@ def status(place: Place) -> None:
     for server in SERVERS:
         process = remembered["processes"].get(server.name)
         if processes.is_running(process):
-            port = remembered["ports"][server.ports[-1] if server.name != "s3" else "s3-gateway"]
-            print(f"{server.name:<10} runs     {LOOPBACK}:{port}  pid {process['pid']}  log {place.state.log(server.name)}")
+            port = remembered["ports"][server.ports[0]]
+            print(
+                f"{server.name:<10} runs     {LOOPBACK}:{port}  pid {process['pid']}  log {place.state.log(server.name)}"
+            )
             continue
         down += 1
         log = f"  log {place.state.log(server.name)}" if process else ""
@@ -160,8 +172,8 @@ def env(place: Place) -> None:
         elif server.name == "metastore":
             lines["ENTREGA_METASTORE_URI"] = metastore_uri(place)
         elif server.name == "spark":
-            # PySpark reads this name itself.
-            lines["SPARK_REMOTE"] = f"sc://{LOOPBACK}:{place.port('spark')}"
+            # Not SPARK_REMOTE: PySpark reads that name itself, and refuses to be a local Spark in the same shell.
+            lines["ENTREGA_SPARK_REMOTE"] = f"sc://{LOOPBACK}:{place.port('spark')}"
         elif server.name == "thrift":
             lines["ENTREGA_JDBC_URL"] = f"jdbc:hive2://{LOOPBACK}:{place.port('thrift')}/default"
     lines["ENTREGA_SERVICES_BIN"] = str(place.installed.venv / "bin")
