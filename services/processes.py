@@ -7,6 +7,7 @@ found and ended too, even when it died before them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -93,10 +94,8 @@ def end(process: dict, patience_seconds: float) -> bool:
 
 def reap(pid: int) -> None:
     """Takes leave of a child of ours that has ended; a process that is not our child is init's to bury."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
 def wait_until_ready(name: str, process: dict, log: Path, seconds: float, is_ready: Callable[[], bool]) -> None:

@@ -2,8 +2,8 @@
 
     VENV/bin/python -m pytest -q services/selftest.py          (make test-services)
 
-Starts all of them in a state folder of its own, beside any that run already, as a person would: by services.py. The tests
-run in the order of this file; the last one stops everything.
+Starts all of them in a state folder of its own, beside any that run already, as a person would: by services.py. The
+tests run in the order of this file; the last one stops everything.
 """
 
 from __future__ import annotations

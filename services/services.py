@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """The real servers that the tests need, installed by package name and started without containers.
 
-    services.py install                                 into the cache beside Cargo's target folder
-    services.py start [s3] [metastore] [spark] [thrift] these and what they need; all if none is named
-    services.py env                                     how to reach them, as lines for the shell: eval "$(services.py env)"
-    services.py status                                  what runs, where, and its log
-    services.py stop [NAME …]                           these and what needs them; all if none is named
+    services.py install          into the cache beside Cargo's target folder
+    services.py start [NAME …]   s3, metastore, spark, thrift: these and what they need; all if none is named
+    services.py env              how to reach them, as lines for the shell: eval "$(services.py env)"
+    services.py status           what runs, where, and its log
+    services.py stop [NAME …]    these and what needs them; all if none is named
 
-`--state DIR`, before or after the verb, keeps ports, data, logs and processes in another folder, so that several sets can
-run side by side. Messages go to standard error; only `env` and `status` write to standard output. See
+`--state DIR`, before or after the verb, keeps ports, data, logs and processes in another folder, so that several sets
+can run side by side. Messages go to standard error; only `env` and `status` write to standard output. See
 docs/guides/services.md.
 """
 
@@ -148,10 +148,8 @@ def status(place: Place) -> None:
     for server in SERVERS:
         process = remembered["processes"].get(server.name)
         if processes.is_running(process):
-            port = remembered["ports"][server.ports[0]]
-            print(
-                f"{server.name:<10} runs     {LOOPBACK}:{port}  pid {process['pid']}  log {place.state.log(server.name)}"
-            )
+            address = f"{LOOPBACK}:{remembered['ports'][server.ports[0]]}"
+            print(f"{server.name:<10} runs     {address}  pid {process['pid']}  log {place.state.log(server.name)}")
             continue
         down += 1
         log = f"  log {place.state.log(server.name)}" if process else ""

@@ -8,7 +8,7 @@ from state import LOOPBACK, write_private
 
 
 def spark_settings(place: Place, memory: str) -> dict[str, object]:
-    """What both Sparks have in common: two cores, Delta, the metastore, UTC, and TIMESTAMP meaning the zone-less type."""
+    """What both Sparks have in common: two cores, Delta, the metastore, UTC, TIMESTAMP meaning the zone-less type."""
     return {
         "spark.databricks.delta.snapshotPartitions": 2,
         "spark.driver.bindAddress": LOOPBACK,
