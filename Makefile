@@ -7,14 +7,15 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/entrega/target
 CACHE := $(patsubst %/,%,$(dir $(CARGO_TARGET_DIR)))
 VENV := $(CACHE)/parity-venv
 NOTEBOOKS_VENV := $(CACHE)/notebooks-venv
+SERVICES := python3 services/services.py
 ENTREGA := $(CARGO_TARGET_DIR)/release/entrega
 DEMO_LAKE ?= demo-lake
 OLIST_ZIP ?=
 
-.PHONY: help build demo test check test-rust test-parity test-notebooks test-real docs clean
+.PHONY: help build demo services services-stop test check test-rust test-parity test-services test-notebooks test-real docs clean
 
 help: ## Print this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 build: ## Build the entrega binary (release)
 	cargo build --release -p entrega-cli
@@ -28,7 +29,14 @@ demo: ## Build, fill a lake from a simulated shop (or OLIST_ZIP=path) and make t
 	$(ENTREGA) report --lake $(DEMO_LAKE) --out $(DEMO_LAKE)-report.html
 	@echo "Open $(DEMO_LAKE)-report.html in a browser."
 
-test: check test-rust test-parity test-notebooks test-real ## Run everything that CI runs
+services: ## Install and start real servers (S3, Hive Metastore, Spark Connect, JDBC), print how to reach them
+	@$(SERVICES) start
+	@$(SERVICES) env
+
+services-stop: ## Stop them; what they hold stays for the next start
+	@$(SERVICES) stop
+
+test: check test-rust test-parity test-services test-notebooks test-real ## Run everything that CI runs
 
 check: ## Formatting and lints
 	cargo fmt --all --check
@@ -48,6 +56,12 @@ $(VENV)/ready: tests/parity/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet -r tests/parity/requirements.txt
 	touch $@
+
+test-services: ## The real servers work together, and nothing of them stays behind
+	@if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then \
+	  echo "SKIPPED: the tests with real servers need Java 17 or newer and Maven"; exit 0; fi; \
+	$(SERVICES) install; \
+	$(CACHE)/services/venv/bin/python -m pytest -q services/selftest.py
 
 test-notebooks: $(NOTEBOOKS_VENV)/ready build ## Both notebooks and the guide's example, on a small simulated shop
 	@lake=$$(mktemp -d); trap 'rm -rf "$$lake"' EXIT; \
