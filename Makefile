@@ -7,12 +7,14 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/entrega/target
 CACHE := $(patsubst %/,%,$(dir $(CARGO_TARGET_DIR)))
 VENV := $(CACHE)/parity-venv
 NOTEBOOKS_VENV := $(CACHE)/notebooks-venv
+FAULTS_VENV := $(CACHE)/faults-venv
+SERVICES_BIN := $(CACHE)/services/venv/bin
 SERVICES := python3 services/services.py
 ENTREGA := $(CARGO_TARGET_DIR)/release/entrega
 DEMO_LAKE ?= demo-lake
 OLIST_ZIP ?=
 
-.PHONY: help build demo services services-stop test check test-rust test-parity test-services test-notebooks test-real docs clean
+.PHONY: help build demo services services-stop test check test-rust test-parity test-services test-s3 test-notebooks test-real docs clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,7 +38,7 @@ services: ## Install and start real servers (S3, Hive Metastore, Spark Connect, 
 services-stop: ## Stop them; what they hold stays for the next start
 	@$(SERVICES) stop
 
-test: check test-rust test-parity test-services test-notebooks test-real ## Run everything that CI runs
+test: check test-rust test-parity test-services test-s3 test-notebooks test-real ## Run everything that CI runs
 
 check: ## Formatting and lints
 	cargo fmt --all --check
@@ -61,7 +63,17 @@ test-services: ## The real servers work together, and nothing of them stays behi
 	@if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then \
 	  echo "SKIPPED: the tests with real servers need Java 17 or newer and Maven"; exit 0; fi; \
 	$(SERVICES) install; \
-	$(CACHE)/services/venv/bin/python -m pytest -q services/selftest.py
+	$(SERVICES_BIN)/python -m pytest -q services/selftest.py
+
+test-s3: $(FAULTS_VENV)/ready build ## Lakes in a bucket: a real S3 server, the AWS CLI beside, and a proxy that makes requests fail
+	@$(SERVICES) install s3; \
+	export ENTREGA=$(ENTREGA) AWS_CLI=$(SERVICES_BIN)/aws MITMDUMP=$(FAULTS_VENV)/bin/mitmdump; \
+	$(SERVICES_BIN)/python -m pytest -q -s tests/s3
+
+$(FAULTS_VENV)/ready: tests/s3/requirements.txt
+	python3 -m venv $(FAULTS_VENV)
+	$(FAULTS_VENV)/bin/python -m pip install --quiet -r tests/s3/requirements.txt
+	touch $@
 
 test-notebooks: $(NOTEBOOKS_VENV)/ready build ## Both notebooks and the guide's example, on a small simulated shop
 	@lake=$$(mktemp -d); trap 'rm -rf "$$lake"' EXIT; \

@@ -190,7 +190,7 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb in ("install", "start", "stop", "status", "env"):
         words = verbs.add_parser(verb, parents=[shared])
-        if verb in ("start", "stop"):
+        if verb in ("install", "start", "stop"):
             words.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BY_NAME))
     asked = parser.parse_args()
     unknown = [name for name in getattr(asked, "names", []) if name not in BY_NAME]
@@ -203,7 +203,7 @@ def main() -> None:
     try:
         if asked.verb == "install":
             with state.locked():
-                install(place, with_jars=True)
+                install(place, any(server.needs_java for server in wanted(asked.names)))
         elif asked.verb == "start":
             with state.locked():
                 start(place, asked.names)
