@@ -132,6 +132,28 @@ async fn a_local_folder_conforms() {
     conforms(folder.path().join("a lake").to_str().unwrap()).await;
 }
 
+/// A bucket to fill: `make test-s3` starts a server and names one.
+fn bucket() -> String {
+    let bucket = std::env::var("ENTREGA_TEST_BUCKET").expect("ENTREGA_TEST_BUCKET names a bucket");
+    format!("s3://{bucket}/{}/lake", uuid::Uuid::new_v4())
+}
+
+#[tokio::test]
+#[ignore = "needs a server: make test-s3"]
+async fn a_bucket_conforms() {
+    conforms(&bucket()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: make test-s3"]
+async fn only_one_holds_the_lease_of_a_bucket() {
+    let lake = Lake::open_or_create(&bucket()).await.unwrap();
+    let held = lake.lease().await.unwrap();
+    assert!(matches!(lake.lease().await, Err(LakeError::Busy { .. })));
+    drop(held);
+    drop(lake.lease().await.unwrap());
+}
+
 #[tokio::test]
 async fn a_lake_is_told_from_other_places() {
     let folder = tempfile::tempdir().unwrap();

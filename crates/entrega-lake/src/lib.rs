@@ -18,7 +18,6 @@
 //! Deliberately absent: any knowledge of models, schedules or the order system.
 
 pub mod commit;
-mod confirm;
 #[cfg(test)]
 mod conformance;
 pub mod doctor;
@@ -29,6 +28,7 @@ pub mod policy;
 pub mod read;
 mod s3;
 pub mod schema;
+mod steady;
 pub mod sweep;
 pub mod table;
 pub mod transfer;

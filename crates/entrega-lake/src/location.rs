@@ -11,7 +11,7 @@ use object_store::{
 };
 use url::Url;
 
-use crate::{LakeError, Result, confirm::Confirming, s3};
+use crate::{LakeError, Result, s3, steady::Steady};
 
 /// The file that makes a prefix a lake.
 const MARKER: &str = "_entrega.json";
@@ -63,7 +63,7 @@ impl Lake {
             }
             "s3" | "s3a" => {
                 let (store, prefix) = s3::open(&url).await?;
-                Ok(Self { store: Arc::new(Confirming(store)), prefix, url })
+                Ok(Self { store: Arc::new(Steady(store)), prefix, url })
             }
             other => Err(wrong(
                 format!("the scheme '{other}' is not one that lakes can have"),
