@@ -30,7 +30,7 @@ pub enum LakeError {
     },
     /// Storage refused or failed: see the cause, mend rights or space, run again.
     #[error(
-        "storage failed at /{path}\nhint: check that the path exists, is readable and writable, and has space; running again is safe"
+        "storage failed at /{path}\nhint: check that the path exists, is readable and writable, and has space (`entrega doctor` examines a bucket); running again is safe"
     )]
     Storage {
         /// The object.

@@ -79,7 +79,9 @@ pub(crate) async fn open(url: &Url) -> Result<(Arc<dyn ObjectStore>, Path)> {
         builder = builder.with_credentials(Arc::new(Chain(chain)));
     }
     let store = builder.build().map_err(|error| wrong(error.to_string(), "check the AWS_* variables"))?;
-    logstore_factories().entry(scheme(url)).or_insert_with(|| Arc::new(PlainLog));
+    if let Ok(scheme) = Url::parse(&format!("{}://", url.scheme())) {
+        logstore_factories().entry(scheme).or_insert_with(|| Arc::new(PlainLog));
+    }
     Ok((Arc::new(store), prefix))
 }
 
@@ -104,13 +106,6 @@ fn is_loopback(endpoint: &Url) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
-}
-
-fn scheme(url: &Url) -> Url {
-    let mut scheme = url.clone();
-    scheme.set_path("");
-    scheme.set_query(None);
-    Url::parse(&format!("{}://", url.scheme())).unwrap_or(scheme)
 }
 
 /// The SDK's credential chain, which refreshes what expires.
