@@ -1,6 +1,6 @@
 //! Whether a place can be a lake: rights, conditional puts, the clock, how fast it answers.
 //!
-//! Each examination does for real, with an object of its own under `_doctor/`, what a run will do.
+//! Each examination does for real, with an object of its own, what a run will do, and leaves nothing behind.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Lake {
     /// Examines the place; `now` is this machine's time. What cannot be tried, because something before it failed, is
     /// left out.
     pub async fn examine(&self, now: impl Fn() -> DateTime<Utc>) -> Vec<Finding> {
-        let path = self.path(&format!("_doctor/{}", Uuid::new_v4()));
+        let path = self.path(&format!("_doctor-{}", Uuid::new_v4()));
         let mut findings = Vec::new();
         if let Err(error) = self.store().list_with_delimiter(Some(self.prefix())).await {
             let hint = "check bucket name, region, endpoint and keys; the role needs s3:ListBucket on the bucket";
@@ -192,7 +192,8 @@ mod tests {
         let about: Vec<&str> = findings.iter().map(|finding| finding.about).collect();
         assert_eq!(about, ["listing", "writing", "reading", "conditional put", "clock", "latency", "deleting"]);
         assert!(findings.iter().all(|finding| finding.health == Health::Well), "{findings:?}");
-        assert!(lake.objects("_doctor").await.unwrap().is_empty());
+        let left: Vec<String> = lake.objects("").await.unwrap().into_iter().map(|object| object.path).collect();
+        assert_eq!(left, ["_entrega.json"]);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use crate::support::Lake;
 #[test]
 fn a_place_is_made_a_lake_and_examined() {
     let lake = Lake::nowhere();
+    assert!(lake.ok("doctor").contains("a second create is refused"));
     assert!(lake.ok("lake init").contains("is a lake; drops go to landing/dt=YYYY-MM-DD/"));
     let findings: Vec<Value> = serde_json::from_str(&lake.ok("doctor --json")).unwrap();
     assert!(findings.len() >= 6 && findings.iter().all(|finding| finding["health"] == "well"), "{findings:?}");
-    assert!(lake.ok("doctor").contains("a second create is refused"));
     assert!(lake.run("lake init --print policy").failed(1).contains("only buckets have policies"));
 }
 
