@@ -139,7 +139,7 @@ fn bucket() -> String {
 }
 
 #[tokio::test]
-#[ignore = "needs a server: make test-s3"]
+#[ignore = "needs a server; on SeaweedFS all holds but the last step, deleting a whole folder: not understood yet"]
 async fn a_bucket_conforms() {
     conforms(&bucket()).await;
 }
