@@ -111,9 +111,8 @@ impl Lake {
                 hint: "choose a folder that you may write to",
             })?;
         }
-        let listing = lake.store.list_with_delimiter(Some(&lake.prefix)).await;
-        let listing = listing.map_err(|source| LakeError::storage(&lake.prefix, source))?;
-        if !listing.objects.is_empty() || !listing.common_prefixes.is_empty() {
+        let listing = lake.list("").await?;
+        if !listing.objects.is_empty() || !listing.folders.is_empty() {
             return Err(LakeError::Location {
                 location: location.to_owned(),
                 problem: "it holds other things and is not a lake".to_owned(),
@@ -212,9 +211,11 @@ impl Lake {
         let name = |path: &Path| path.filename().unwrap_or_default().to_owned();
         Ok(Listing {
             folders: found.common_prefixes.iter().map(name).collect(),
+            // In a bucket a folder may be an object itself: some servers and tools keep an empty one by that name.
             objects: found
                 .objects
                 .iter()
+                .filter(|object| object.location != path)
                 .map(|object| (name(&object.location), object.size, object.last_modified.timestamp_millis()))
                 .collect(),
         })
