@@ -8,13 +8,14 @@ CACHE := $(patsubst %/,%,$(dir $(CARGO_TARGET_DIR)))
 VENV := $(CACHE)/parity-venv
 NOTEBOOKS_VENV := $(CACHE)/notebooks-venv
 FAULTS_VENV := $(CACHE)/faults-venv
+DEPLOY_VENV := $(CACHE)/deploy-venv
 SERVICES_BIN := $(CACHE)/services/venv/bin
 SERVICES := python3 services/services.py
 ENTREGA := $(CARGO_TARGET_DIR)/release/entrega
 DEMO_LAKE ?= demo-lake
 OLIST_ZIP ?=
 
-.PHONY: help build demo services services-stop test check test-rust test-parity test-services test-s3 test-notebooks test-real docs clean
+.PHONY: help build demo services services-stop test check test-rust test-parity test-services test-s3 test-spark test-notebooks test-real test-deploy docs clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -38,7 +39,7 @@ services: ## Install and start real servers (S3, Hive Metastore, Spark Connect, 
 services-stop: ## Stop them; what they hold stays for the next start
 	@$(SERVICES) stop
 
-test: check test-rust test-parity test-services test-s3 test-notebooks test-real ## Run everything that CI runs
+test: check test-rust test-parity test-services test-s3 test-spark test-notebooks test-real test-deploy ## Run everything that CI runs
 
 check: ## Formatting and lints
 	cargo fmt --all --check
@@ -70,6 +71,12 @@ test-s3: $(FAULTS_VENV)/ready build ## Lakes in a bucket: a real S3 server, the 
 	export ENTREGA=$(ENTREGA) AWS_CLI=$(SERVICES_BIN)/aws MITMDUMP=$(FAULTS_VENV)/bin/mitmdump; \
 	$(SERVICES_BIN)/python -m pytest -q -s tests/s3
 
+test-spark: build ## Batches on real Spark, in a folder and a bucket, with a real metastore; parity with the embedded engine
+	@if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then \
+	  echo "SKIPPED: the tests of the Spark engine need Java 17 or newer and Maven"; exit 0; fi; \
+	$(SERVICES) install; \
+	export ENTREGA=$(ENTREGA); $(SERVICES_BIN)/python -m pytest -q --durations=0 -n 2 tests/spark
+
 $(FAULTS_VENV)/ready: tests/s3/requirements.txt
 	python3 -m venv $(FAULTS_VENV)
 	$(FAULTS_VENV)/bin/python -m pip install --quiet -r tests/s3/requirements.txt
@@ -93,6 +100,15 @@ $(NOTEBOOKS_VENV)/ready: notebooks/requirements.txt
 test-real: build ## The real data set, when OLIST_ZIP points at it
 	@if [ -z "$(OLIST_ZIP)" ]; then echo "SKIPPED: the real-data suite (set OLIST_ZIP=path/to/brazilian-ecommerce.zip)"; exit 0; fi; \
 	export ENTREGA=$(ENTREGA) OLIST_ZIP="$(OLIST_ZIP)"; tests/real/run.sh; python3 tests/real/point_in_time.py --days 3
+
+test-deploy: $(DEPLOY_VENV)/ready ## Templates, images and scripts of deploy/: lints, and that they agree with services/
+	deploy/lint/run.sh $(DEPLOY_VENV)/bin
+	$(DEPLOY_VENV)/bin/python -m pytest -q deploy/lint
+
+$(DEPLOY_VENV)/ready: deploy/lint/requirements.txt
+	python3 -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet -r deploy/lint/requirements.txt
+	touch $@
 
 docs: build ## Generate the reference pages
 	$(ENTREGA) tables --diagram > docs/reference/tables.md

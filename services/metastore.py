@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hadoop import JAVA_OPTIONS, hadoop_settings, hive_settings, write_site
+from hadoop import FIRST_COMPILER, JAVA_OPTIONS, hadoop_settings, hive_settings, write_site
 from installation import HERE, java
 from server import Place, Server, answers
 
@@ -24,7 +24,7 @@ def configure_metastore(place: Place) -> tuple[list[str], dict[str, str]]:
     write_site(folder / "conf/core-site.xml", hadoop_settings(place))
     spark_jars = place.installed.spark_home / "jars"
     class_path = f"{folder / 'conf'}:{spark_jars}/*:{place.installed.jars}/*"
-    options = ["-Xmx512m", *JAVA_OPTIONS, f"-Djava.io.tmpdir={place.folder('tmp')}"]
+    options = ["-Xmx512m", FIRST_COMPILER, *JAVA_OPTIONS, f"-Djava.io.tmpdir={place.folder('tmp')}"]
     options += [f"-Dderby.stream.error.file={place.state.folder / 'log/derby.log'}"]
     program = ["org.codehaus.janino.SimpleCompiler", str(HERE / "LoopbackMetastore.java"), "LoopbackMetastore"]
     command = [str(java()), *options, "-cp", class_path, *program, str(place.port("metastore"))]

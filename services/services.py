@@ -172,6 +172,9 @@ def env(place: Place) -> None:
         elif server.name == "spark":
             # Not SPARK_REMOTE: PySpark reads that name itself, and refuses to be a local Spark in the same shell.
             lines["ENTREGA_SPARK_REMOTE"] = f"sc://{LOOPBACK}:{place.port('spark')}"
+            # For programs beside it: SPARK_CONF_DIR=$ENTREGA_SPARK_CONF $ENTREGA_SPARK_HOME/bin/spark-sql
+            lines["ENTREGA_SPARK_CONF"] = str(place.folder("spark") / "conf")
+            lines["ENTREGA_SPARK_HOME"] = str(place.installed.spark_home)
         elif server.name == "thrift":
             lines["ENTREGA_JDBC_URL"] = f"jdbc:hive2://{LOOPBACK}:{place.port('thrift')}/default"
     lines["ENTREGA_SERVICES_BIN"] = str(place.installed.venv / "bin")

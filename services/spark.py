@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from hadoop import JAVA_OPTIONS, hadoop_settings, hive_settings, warehouse, write_site
 from server import Place, Server, answers
 from state import LOOPBACK, write_private
+
+
+# What the Connect server may use; the tests' data fit into two gibibytes, a million orders do not.
+MEMORY = os.environ.get("ENTREGA_SPARK_MEMORY", "2g")
 
 
 def spark_settings(place: Place, memory: str) -> dict[str, object]:
@@ -57,7 +63,7 @@ def configure_spark(place: Place) -> tuple[list[str], dict[str, str]]:
         "spark.connect.grpc.binding.port": place.port("spark"),
     }
     main = "org.apache.spark.sql.connect.service.SparkConnectServer"
-    return configure_spark_class(place, "spark", "2g", main, {}, settings)
+    return configure_spark_class(place, "spark", MEMORY, main, {}, settings)
 
 
 def configure_thrift(place: Place) -> tuple[list[str], dict[str, str]]:

@@ -1,6 +1,9 @@
 //! The command line: verbs, flags, and examples for each.
 
+pub mod care;
+pub mod catalog;
 pub mod lake;
+pub mod spark;
 
 use std::path::PathBuf;
 
@@ -51,6 +54,10 @@ pub enum Command {
     Simulate(Simulate),
     /// Run a job: take what waits, and publish the result.
     Run(Run),
+    /// Write a batch as a script of Spark SQL, for spark-sql or a step of EMR.
+    Compile(spark::Compile),
+    /// Run both engines over the same drops, and compare every row.
+    Parity(spark::Parity),
     /// Make the daily delivery report, one HTML file.
     Report(Report),
     /// Training sets of the point-in-time features, split by time and maturity.
@@ -63,10 +70,18 @@ pub enum Command {
     Backfill(Backfill),
     /// Look at rows that were not taken, try them again, or give them up.
     Quarantine(Quarantine),
+    /// Look how tables lie in the lake, and say what is worth doing about it.
+    Analyze(care::Analyze),
+    /// Write files again where fewer or sorted ones help; the rows stay the same.
+    Optimize(care::Optimize),
+    /// Delete files that no version needs which is kept.
+    Vacuum(care::Vacuum),
     /// Show the tables, their columns, or their DDL.
     Tables(Tables),
     /// List the operators, or run one of them alone.
     Op(Op),
+    /// Keep a Hive Metastore in step with what the lake publishes.
+    Catalog(catalog::Catalog),
     /// Make a place a lake, and copy files in and out of it.
     Lake(lake::LakeFiles),
     /// Examine whether a lake can live where it is to live: rights, conditional puts, clock, latency.
@@ -209,7 +224,8 @@ pub enum Form {
 Examples:
   entrega run all --lake lake
   entrega run ingest --lake lake --drop landing/dt=2018-03-01
-  entrega run all --lake lake --from 2018-03-01 --to 2018-04-01 --dry-run")]
+  entrega run all --lake lake --from 2018-03-01 --to 2018-04-01 --dry-run
+  entrega run all --lake s3://bucket/shop --engine spark --remote sc://localhost:15002")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Run {
     /// The job.
@@ -237,6 +253,13 @@ pub struct Run {
     /// The result as JSON.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub engine: spark::EngineArguments,
+    /// Afterwards, keep this catalog in step (see `entrega catalog --help`).
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub catalog: Option<catalog::CatalogKind>,
+    #[command(flatten)]
+    pub metastore: catalog::MetastoreArguments,
 }
 
 fn moment(text: &str) -> Result<NaiveDateTime, String> {

@@ -1,12 +1,23 @@
 //! Settings: flags, else the environment, else `entrega.toml` in the working folder.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, bail};
-use entrega_flow::Context;
+use entrega_flow::{
+    Context,
+    spark::{Cluster, Explained},
+};
 use entrega_lake::Lake;
 use entrega_model::project::Project;
 use serde::Deserialize;
+
+use crate::{
+    arguments::spark::{Engine, EngineArguments},
+    output::complain,
+};
 
 /// The file that may hold settings.
 const FILE: &str = "entrega.toml";
@@ -71,6 +82,26 @@ impl Settings {
         let lake = Lake::open(self.lake()?).await?;
         Ok(Context::new(lake, self.project()?))
     }
+}
+
+/// A context whose batches are run by the engine that was asked for.
+pub async fn with_engine(mut context: Context, engine: &EngineArguments) -> anyhow::Result<Context> {
+    match (engine.engine, &engine.remote) {
+        (Engine::Embedded, _) if engine.explain => {
+            bail!("--explain shows the plans of Spark\nhint: add --engine spark --remote sc://host:port")
+        }
+        (Engine::Embedded, _) => {}
+        (Engine::Spark, Some(remote)) => {
+            let told: Explained = Arc::new(|plan: &str| complain(plan));
+            context.cluster = Some(Cluster::connect(remote, engine.explain.then_some(told)).await?);
+        }
+        (Engine::Spark, None) => {
+            bail!(
+                "no Spark is given\nhint: add --remote sc://host:port, or set SPARK_REMOTE; `make services` starts one"
+            )
+        }
+    }
+    Ok(context)
 }
 
 fn read_dir(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {

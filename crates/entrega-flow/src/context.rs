@@ -7,6 +7,8 @@ use entrega_engine::Embedded;
 use entrega_lake::Lake;
 use entrega_model::project::Project;
 
+use crate::spark::Cluster;
+
 /// Someone who wants to know how far a run is.
 pub trait Progress: Send + Sync {
     /// A step of so many units begins; it lasts as long as its meter. Steps may overlap.
@@ -42,6 +44,8 @@ pub struct Context {
     pub project: Arc<Project>,
     /// Runs the models.
     pub engine: Embedded,
+    /// Runs whole batches in its place, if there is one.
+    pub cluster: Option<Cluster>,
     /// Tells the time; injected, so that tests are repeatable.
     pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     /// Units of work at once.
@@ -58,6 +62,7 @@ impl Context {
             lake,
             project: Arc::new(project),
             engine: Embedded::new(),
+            cluster: None,
             clock: Arc::new(Utc::now),
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             progress: Arc::new(Silent),

@@ -17,6 +17,24 @@ pub enum FlowError {
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] entrega_lake::LakeError),
+    /// No Spark is reached.
+    #[error(transparent)]
+    Connect(#[from] entrega_connect::ConnectError),
+    /// A statement of a batch failed in Spark.
+    #[error("Spark failed at '{title}'; what it wrote is published by no batch")]
+    Spark {
+        /// What the statement is for.
+        title: String,
+        /// The cause.
+        #[source]
+        source: Box<entrega_connect::ConnectError>,
+    },
+    /// A metastore is not in step.
+    #[error(transparent)]
+    Catalog(#[from] entrega_catalog::CatalogError),
+    /// A batch cannot be written as a script.
+    #[error(transparent)]
+    Script(#[from] entrega_spark::SparkError),
     /// A declaration of the project is wrong.
     #[error(transparent)]
     Model(#[from] entrega_model::ModelError),

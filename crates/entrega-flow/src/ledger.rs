@@ -13,7 +13,7 @@ use entrega_lake::{
 use entrega_model::tables::{Layer, TableName};
 use serde::{Deserialize, Serialize};
 
-use crate::{FlowError, Result, ops};
+use crate::{FlowError, Result, care::mark::Mark, ops};
 
 /// One row of `ops.batches`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct BatchRow {
     pub sequence: i64,
     /// The batch's name.
     pub batch_id: String,
-    /// `ingest`, `summary`, `features`, `quarantine` or `erase`.
+    /// `ingest`, `summary`, `features`, `quarantine`, `erase` or `optimize`.
     pub job: String,
     /// When it began, UTC.
     pub started_at: NaiveDateTime,
@@ -40,6 +40,24 @@ pub struct BatchRow {
     pub models: String,
     /// JSON: days and months that this batch touched.
     pub touched: String,
+}
+
+impl BatchRow {
+    /// What the batch touched.
+    ///
+    /// # Errors
+    /// [`FlowError::Ledger`].
+    pub fn touched(&self) -> Result<Touched> {
+        Touched::from_text(&self.touched)
+    }
+
+    /// The version of every table that readers saw with the batch.
+    ///
+    /// # Errors
+    /// [`FlowError::Ledger`].
+    pub fn versions(&self) -> Result<BTreeMap<TableName, u64>> {
+        parse("tables", &self.tables)
+    }
 }
 
 /// Days and months that a batch touched; what the summaries must look at again.
@@ -101,7 +119,7 @@ pub fn batches() -> Definition {
         &[
             ("sequence", "BIGINT", "Order of publication, from 1."),
             ("batch_id", "STRING", "Name of the batch."),
-            ("job", "STRING", "Job that made it: ingest, summary, features, quarantine or erase."),
+            ("job", "STRING", "Job that made it: ingest, summary, features, quarantine, erase or optimize."),
             ("started_at", "TIMESTAMP", "When it began, UTC."),
             ("published_at", "TIMESTAMP", "When it was published, UTC."),
             ("as_of", "TIMESTAMP", "End of the newest interval that the lake knows, wall-clock time of the shop."),
@@ -152,6 +170,12 @@ impl Ledger {
                     rows.iter().rev().take(5).map(|row| row.batch_id.as_str()).collect::<Vec<_>>().join(", ")
                 ),
             })?;
+            if rows[place].sequence < Mark::read(lake).await?.readable_from {
+                return Err(FlowError::Request {
+                    problem: format!("batch '{batch}' is older than what the last vacuum kept"),
+                    hint: "choose a later batch, or none for the newest".to_owned(),
+                });
+            }
             if rows[place + 1..].iter().any(|row| row.job == "erase") {
                 return Err(FlowError::Request {
                     problem: format!("batch '{batch}' was published before a person was erased; its versions are gone"),
@@ -162,7 +186,7 @@ impl Ledger {
         }
         let (mut versions, mut models, mut as_of) = (BTreeMap::new(), BTreeMap::new(), None);
         if let Some(last) = rows.last() {
-            versions = parse("tables", &last.tables)?;
+            versions = last.versions()?;
             models = parse("models", &last.models)?;
             as_of = last.as_of;
         }
@@ -194,7 +218,7 @@ impl Ledger {
     /// [`FlowError::Ledger`].
     pub fn last_of(&self, job: &str) -> Result<Option<(&BatchRow, BTreeMap<TableName, u64>)>> {
         let last = self.rows.iter().rfind(|row| row.job == job);
-        last.map(|row| Ok((row, parse("tables", &row.tables)?))).transpose()
+        last.map(|row| Ok((row, row.versions()?))).transpose()
     }
 
     /// What was touched since the last summary batch; `None` if there never was one.
@@ -205,7 +229,7 @@ impl Ledger {
         let Some(last) = self.rows.iter().rposition(|row| row.job == "summary") else { return Ok(None) };
         let mut touched = Touched::default();
         for row in &self.rows[last + 1..] {
-            touched.merge(Touched::from_text(&row.touched)?);
+            touched.merge(row.touched()?);
         }
         Ok(Some((touched, self.rows[last].as_of)))
     }
@@ -281,7 +305,7 @@ impl Begun {
 pub struct Publication {
     /// The batch's name.
     pub batch_id: String,
-    /// `ingest`, `summary`, `features`, `quarantine` or `erase`.
+    /// `ingest`, `summary`, `features`, `quarantine`, `erase` or `optimize`.
     pub job: &'static str,
     /// When it began.
     pub started_at: NaiveDateTime,

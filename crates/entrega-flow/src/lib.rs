@@ -12,6 +12,8 @@
 //! leaves no trace that matters.
 
 pub mod affected;
+pub mod care;
+pub mod catalog;
 pub mod context;
 pub mod discover;
 pub mod erase;
@@ -23,12 +25,14 @@ pub mod ledger;
 pub mod operators;
 pub mod ops;
 pub mod order_index;
+pub mod parity;
 pub mod plan;
 pub mod published;
 pub mod quarantine;
 pub mod restate;
 pub mod runs;
 pub mod source;
+pub mod spark;
 pub mod status;
 pub mod summarise;
 pub mod tables;

@@ -5,13 +5,15 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use chrono::TimeDelta;
 use entrega_lake::Definition;
+use entrega_model::tables::TableName;
 use entrega_operators::{check, load, validate};
 use futures::{TryStreamExt as _, future::BoxFuture};
 use serde_json::{Value, json};
 
 use crate::{
-    Context, FlowError, Result, discover, erase, features,
+    Context, FlowError, Result, care, discover, erase, features,
     ingest::{self, Selection},
     land::{self, LandOptions, Raw},
     ledger::Ledger,
@@ -109,6 +111,31 @@ pub const OPERATORS: &[Operator] = &[
         arguments: &[("table", "table, for example clean.deliveries")],
         example: "entrega op check --lake demo-lake table=clean.deliveries",
         run: |context, arguments| Box::pin(run_check(context, arguments)),
+    },
+    Operator {
+        name: "analyze",
+        summary: "Look how tables lie in the lake, and say what is worth doing about it; no row is read",
+        arguments: &[("table?", "only this table")],
+        example: "entrega op analyze --lake demo-lake table=clean.orders",
+        run: |context, arguments| Box::pin(run_analyze(context, arguments)),
+    },
+    Operator {
+        name: "optimize",
+        summary: "Write files again where fewer or sorted ones help; the rows stay the same",
+        arguments: &[("table?", "only this table")],
+        example: "entrega op optimize --lake demo-lake",
+        run: |context, arguments| Box::pin(run_optimize(context, arguments)),
+    },
+    Operator {
+        name: "vacuum",
+        summary: "Delete files that no version needs which was published in the last days",
+        arguments: &[
+            ("table?", "only this table"),
+            ("keep_hours?", "for how long what was published stays readable; default 168"),
+            ("dry_run?", "true to only say what would be deleted"),
+        ],
+        example: "entrega op vacuum --lake demo-lake dry_run=true",
+        run: |context, arguments| Box::pin(run_vacuum(context, arguments)),
     },
     Operator {
         name: "reconcile",
@@ -290,6 +317,35 @@ async fn run_features(context: &Context) -> Result<Value> {
         Some((_, report)) => json!(report),
         None => json!({ "nothing_to_do": true }),
     })
+}
+
+fn wanted_tables(arguments: &Arguments) -> Result<Vec<TableName>> {
+    Ok(arguments.get("table").map(|table| table.parse()).transpose()?.into_iter().collect())
+}
+
+async fn run_analyze(context: &Context, arguments: &Arguments) -> Result<Value> {
+    let ledger = Ledger::open(&context.lake, None).await?;
+    let since = context.now() - care::KEPT;
+    let facts = care::analyze::analyze(context, &ledger, &wanted_tables(arguments)?, since).await?;
+    let advice = care::advice::advice(&facts);
+    Ok(json!({ "tables": facts, "advice": advice }))
+}
+
+async fn run_optimize(context: &Context, arguments: &Arguments) -> Result<Value> {
+    Ok(json!(care::optimize::optimize(context, &wanted_tables(arguments)?, false).await?))
+}
+
+async fn run_vacuum(context: &Context, arguments: &Arguments) -> Result<Value> {
+    let hours = arguments.get("keep_hours").map(|hours| {
+        hours.parse::<u32>().map_err(|_| FlowError::Request {
+            problem: format!("keep_hours={hours} is no whole number"),
+            hint: "write for example keep_hours=168".to_owned(),
+        })
+    });
+    let keep = hours.transpose()?.map_or(care::KEPT, |hours| TimeDelta::hours(hours.into()));
+    let dry_run = arguments.get("dry_run").is_some_and(|value| value == "true");
+    let extent = care::vacuum::Extent { keep, dry_run, nobody_reads: false };
+    Ok(json!(care::vacuum::vacuum(context, &wanted_tables(arguments)?, extent).await?))
 }
 
 async fn run_check(context: &Context, arguments: &Arguments) -> Result<Value> {

@@ -113,6 +113,9 @@ pub async fn summarise(
     plan: SummaryPlan,
 ) -> Result<Option<(BatchRow, SummaryReport)>> {
     let Some(as_of) = ledger.as_of.filter(|_| !plan.is_empty()) else { return Ok(None) };
+    if let Some(cluster) = &context.cluster {
+        return Box::pin(crate::spark::summarise(context, cluster, ledger, plan)).await;
+    }
     let clock = std::time::Instant::now();
     let begun = ledger.begin("summary", "summarise", context.now());
     let wanted =

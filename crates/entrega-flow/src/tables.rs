@@ -60,6 +60,20 @@ pub struct DropRow {
 }
 
 impl DropRow {
+    /// Adds the counts of another file.
+    pub fn add(&mut self, other: &Self) {
+        self.rows_in += other.rows_in;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.superseded += other.superseded;
+        self.duplicate += other.duplicate;
+        self.quarantined += other.quarantined;
+        self.waiting += other.waiting;
+        self.deleted += other.deleted;
+        self.dropped += other.dropped;
+    }
+
     /// Rows that the counts account for; equals `rows_in` when all is well.
     #[must_use]
     pub fn accounted(&self) -> i64 {

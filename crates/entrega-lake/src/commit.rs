@@ -36,9 +36,17 @@ pub struct Rewrite {
     pub removed: HashSet<String>,
     /// Files that come.
     pub added: Vec<DataFile>,
+    /// Whether the files that come hold the very rows of those that go: who follows the table's changes sees none.
+    pub same_rows: bool,
 }
 
 impl Rewrite {
+    /// A change of files alone, empty yet.
+    #[must_use]
+    pub fn of_same_rows() -> Self {
+        Self { same_rows: true, ..Self::default() }
+    }
+
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -54,6 +62,7 @@ impl Rewrite {
     pub fn merge(&mut self, other: Self) {
         self.removed.extend(other.removed);
         self.added.extend(other.added);
+        self.same_rows &= other.same_rows;
     }
 }
 
@@ -84,14 +93,20 @@ impl Lake {
                         == fields.iter().map(|field| (field.name(), field.data_type())).collect::<Vec<_>>();
                 if same_schema {
                     let current = data_files(&delta, &table)?;
-                    let actions = difference(&current, &desired);
+                    // What a killed run left goes with the same commit: then its rows change.
+                    let same_rows = rewrite.same_rows && delta.version() == base.version;
+                    let actions = difference(&current, &desired, !same_rows);
                     if actions.is_empty() {
                         (delta.version(), false)
                     } else {
-                        let operation = DeltaOperation::Write {
-                            mode: SaveMode::Overwrite,
-                            partition_by: base.definition.partition.clone().map(|column| vec![column]),
-                            predicate: None,
+                        let operation = if same_rows {
+                            DeltaOperation::Optimize { predicate: None, target_size: 0 }
+                        } else {
+                            DeltaOperation::Write {
+                                mode: SaveMode::Overwrite,
+                                partition_by: base.definition.partition.clone().map(|column| vec![column]),
+                                predicate: None,
+                            }
                         };
                         let commit = CommitBuilder::from(properties(note))
                             .with_actions(actions)
@@ -154,19 +169,24 @@ fn adds(files: &[DataFile]) -> Vec<Action> {
 }
 
 /// The actions that turn one file set into another.
-fn difference(current: &[DataFile], desired: &[DataFile]) -> Vec<Action> {
+fn difference(current: &[DataFile], desired: &[DataFile], data_change: bool) -> Vec<Action> {
     let paths = |files: &[DataFile]| files.iter().map(|file| file.add.path.clone()).collect::<HashSet<_>>();
     let (now, then) = (paths(current), paths(desired));
-    let removes =
-        current.iter().filter(|file| !then.contains(&file.add.path)).map(|file| Action::Remove(remove(&file.add)));
-    let adds = desired.iter().filter(|file| !now.contains(&file.add.path)).map(|file| Action::Add(file.add.clone()));
+    let removes = current
+        .iter()
+        .filter(|file| !then.contains(&file.add.path))
+        .map(|file| Action::Remove(remove(&file.add, data_change)));
+    let adds = desired
+        .iter()
+        .filter(|file| !now.contains(&file.add.path))
+        .map(|file| Action::Add(Add { data_change, ..file.add.clone() }));
     removes.chain(adds).collect()
 }
 
-fn remove(add: &Add) -> Remove {
+fn remove(add: &Add, data_change: bool) -> Remove {
     Remove {
         path: add.path.clone(),
-        data_change: true,
+        data_change,
         deletion_timestamp: Some(chrono::Utc::now().timestamp_millis()),
         extended_file_metadata: Some(true),
         partition_values: Some(add.partition_values.clone()),

@@ -221,12 +221,24 @@ impl Lake {
         })
     }
 
-    /// Deletes everything under a folder.
+    /// Deletes a folder with everything under it; none is as good.
     ///
     /// # Errors
     /// [`LakeError::Storage`].
     pub async fn delete_folder(&self, relative: &str) -> Result<()> {
         let path = self.path(relative);
+        if self.local_folder().is_some() {
+            // Deleting its objects would leave a disk's folders, and a folder is what others look for.
+            let folder = LocalFileSystem::new().path_to_filesystem(&path);
+            let folder = folder.map_err(|source| LakeError::storage(&path, source))?;
+            return match tokio::fs::remove_dir_all(folder).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    let source = StoreError::Generic { store: "LocalFileSystem", source: error.into() };
+                    Err(LakeError::storage(&path, source))
+                }
+                _ => Ok(()),
+            };
+        }
         let found = self.store.list(Some(&path)).map_ok(|object| object.location).boxed();
         let deleted: std::result::Result<Vec<_>, _> = self.store.delete_stream(found).try_collect().await;
         deleted.map(|_| ()).map_err(|source| LakeError::storage(&path, source))

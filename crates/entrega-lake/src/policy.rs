@@ -6,7 +6,7 @@
 //! | [`Role::Reader`] | list and read: reports, SQL, other engines |
 //! | [`Role::Deliverer`] | put new drops under `landing/`, nothing else: the order system |
 
-use entrega_model::drops::LANDING;
+use entrega_model::{drops::LANDING, tables::STAGING};
 use serde_json::{Value, json};
 
 use crate::{Lake, LakeError, Result};
@@ -16,6 +16,9 @@ const FORGET_UPLOADS_DAYS: u32 = 7;
 
 /// Days for which a versioned bucket keeps what was deleted or replaced.
 const KEEP_REPLACED_DAYS: u32 = 30;
+
+/// Days for which a bucket keeps what a batch of Spark computed on its way.
+const KEEP_STAGED_DAYS: u32 = 7;
 
 /// Who is to work with a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +79,9 @@ impl Lake {
         Ok(json!({ "Version": "2012-10-17", "Statement": statements }))
     }
 
-    /// Lifecycle rules: unfinished uploads are forgotten, and a versioned bucket lets go of what was replaced. No rule
-    /// ever removes a current object: only `vacuum` knows which of them no published version needs.
+    /// Lifecycle rules: unfinished uploads are forgotten, a versioned bucket lets go of what was replaced, and what a
+    /// compiled batch of Spark left in `_staging/` goes after a week. No rule ever removes a current object elsewhere:
+    /// only `vacuum` knows which of them no published version needs.
     ///
     /// # Errors
     /// [`LakeError::Location`] when the lake is no bucket.
@@ -89,6 +93,9 @@ impl Lake {
             "ID": "entrega-lake", "Status": "Enabled", "Filter": { "Prefix": prefix },
             "AbortIncompleteMultipartUpload": { "DaysAfterInitiation": FORGET_UPLOADS_DAYS },
             "NoncurrentVersionExpiration": { "NoncurrentDays": KEEP_REPLACED_DAYS },
+        }, {
+            "ID": "entrega-staging", "Status": "Enabled", "Filter": { "Prefix": format!("{prefix}{STAGING}/") },
+            "Expiration": { "Days": KEEP_STAGED_DAYS },
         }] }))
     }
 }

@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use crate::{DataFile, Definition, Lake, LakeError, Result, read::date_of};
 
 /// Rows of a row group; at ten million orders smaller groups only cost, larger ones only need memory.
-const ROW_GROUP_ROWS: usize = 131_072;
+pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
 
 /// Columns whose values are random and long: no dictionary, no statistics.
 fn is_random_id(name: &str) -> bool {

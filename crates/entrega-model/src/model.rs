@@ -18,9 +18,10 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use sqlparser::{
-    ast::{Statement, visit_relations},
+    ast::{Spanned as _, Statement, visit_relations},
     dialect::SparkSqlDialect,
     parser::Parser,
+    tokenizer::Location,
 };
 
 use crate::{
@@ -303,6 +304,39 @@ impl Model {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ModelColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The query with the tables that it reads renamed; all else stays where it was, so that a line of an error is a
+    /// line of the model.
+    ///
+    /// # Errors
+    /// [`ModelError::File`] when the query does not parse, which it did when the model was loaded.
+    pub fn reading(&self, renamed: impl Fn(&TableName) -> String) -> Result<String, ModelError> {
+        let file = self.table.path() + ".sql";
+        let failed = |problem: String| ModelError::file(&file, problem, "this is a bug; please report it");
+        let statement = parse(&self.sql).map_err(failed)?;
+        let mut places: Vec<(Location, Location, TableName)> = Vec::new();
+        let _: ControlFlow<()> = visit_relations(&statement, |relation| {
+            if let Ok(table) = relation.to_string().parse::<TableName>() {
+                let span = relation.span();
+                places.push((span.start, span.end, table));
+            }
+            ControlFlow::Continue(())
+        });
+        places.sort_by_key(|(start, ..)| *start);
+        let mut lines: Vec<Vec<char>> = self.sql.split('\n').map(|line| line.chars().collect()).collect();
+        // From the end, so that the places before stay true.
+        for (start, end, table) in places.into_iter().rev() {
+            let index = |position: u64| usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
+            let range = index(start.column)..index(end.column);
+            match lines.get_mut(index(start.line)) {
+                Some(line) if start.line == end.line && range.end <= line.len() => {
+                    line.splice(range, renamed(&table).chars());
+                }
+                _ => return Err(failed(format!("the name {table} is written over several lines"))),
+            }
+        }
+        Ok(lines.into_iter().map(String::from_iter).collect::<Vec<_>>().join("\n"))
     }
 
     fn validate(&self, file: &str) -> Result<(), ModelError> {

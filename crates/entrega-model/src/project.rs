@@ -185,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn tables_that_a_model_reads_can_be_renamed() {
+        let project = Project::embedded().unwrap();
+        for model in project.models() {
+            let renamed = model.reading(|table| format!("lake_of_{}.{}", table.layer.name(), table.name)).unwrap();
+            assert_eq!(renamed.lines().count(), model.sql.lines().count(), "{}", model.table);
+            for read in &model.reads {
+                assert!(renamed.contains(&format!("lake_of_{read}")), "{} reads {read}", model.table);
+            }
+            assert_eq!(renamed.replace("lake_of_", ""), model.sql);
+        }
+    }
+
+    #[test]
     fn a_changed_parent_changes_the_fingerprint_of_its_children() {
         let contract = "file='o.csv'\ndescription='o'\nkind='changes'\nkey=['id']\nknown='purchase'\n[[column]]\nname='id'\ntype='id'\n";
         let model = |read: &str, note: &str| {

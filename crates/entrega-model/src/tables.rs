@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
+/// The folder of a lake in which batches that Spark runs keep what they compute on their way.
+pub const STAGING: &str = "_staging";
+
 /// The layers, in the order of the data's way. A model reads from its own layer and from those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

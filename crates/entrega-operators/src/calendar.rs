@@ -27,15 +27,21 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
+/// Every day of the calendar, in order.
+#[must_use]
+pub fn days() -> Vec<NaiveDate> {
+    YEARS
+        .filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1))
+        .flat_map(|first| first.iter_days().take_while(move |day| day.year() == first.year()))
+        .collect()
+}
+
 /// One row for each day of [`YEARS`].
 ///
 /// # Errors
 /// Never in practice.
 pub fn calendar() -> Result<RecordBatch, ArrowError> {
-    let days: Vec<NaiveDate> = YEARS
-        .filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1))
-        .flat_map(|first| first.iter_days().take_while(move |day| day.year() == first.year()))
-        .collect();
+    let days = days();
     let dates: Date32Array = days.iter().map(|day| Some(days_since_epoch(*day))).collect();
     let holidays: StringArray = days.iter().map(|day| holiday(*day)).collect();
     let seasons: StringArray = days.iter().map(|day| peak_season(*day)).collect();

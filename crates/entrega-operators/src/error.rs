@@ -41,6 +41,18 @@ pub enum OperatorError {
         #[source]
         source: arrow::error::ArrowError,
     },
+    /// Files that were written again do not hold the rows that were read: nothing is committed.
+    #[error(
+        "table {table}: {before} rows were read and {after} written, and they are not the same\nhint: nothing was changed; please report this"
+    )]
+    Changed {
+        /// The table.
+        table: String,
+        /// Rows before.
+        before: u64,
+        /// Rows after.
+        after: u64,
+    },
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] entrega_lake::LakeError),

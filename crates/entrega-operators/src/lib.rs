@@ -9,12 +9,14 @@
 
 pub mod calendar;
 pub mod check;
+pub mod compact;
 pub mod error;
 pub mod keep_latest;
 pub mod keys;
 pub mod load;
 pub mod months;
 pub mod quarantine;
+pub mod row_digest;
 pub mod upsert;
 pub mod validate;
 

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Above so many rows a file takes no more inserted rows: a new file is begun.
-const FULL_FILE_ROWS: u64 = 1_000_000;
+pub const FULL_FILE_ROWS: u64 = 1_000_000;
 
 /// What became of incoming rows, by their drop.
 #[derive(Debug, Clone, Default)]

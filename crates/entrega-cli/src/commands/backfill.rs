@@ -30,7 +30,7 @@ pub async fn run(settings: &Settings, arguments: Backfill) -> anyhow::Result<()>
     let selection = Selection::Between(Some(start), Some(end));
     let jobs = Jobs { job: Job::All, selection: &selection, one_by_one: false, hold_damaged: true };
     let mut done = Done::default();
-    run_jobs(&context, jobs, &mut done).await?;
+    Box::pin(run_jobs(&context, jobs, &mut done)).await?;
     let gaps = left(&status(&context, 0).await?, Interval { start, end });
     if arguments.json {
         let gaps: Vec<String> = gaps.iter().map(ToString::to_string).collect();

@@ -14,10 +14,11 @@ use entrega_flow::{
 use serde::Serialize;
 
 use crate::{
-    arguments::{Job, Run},
+    arguments::{Job, Run, catalog::CatalogKind},
+    commands::catalog::{follow, wanted},
     output::{complain, say},
     progress::Bars,
-    settings::Settings,
+    settings::{Settings, with_engine},
 };
 
 /// What a run did.
@@ -72,7 +73,7 @@ impl Done {
 
 /// Runs the verb.
 pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
-    let mut context = settings.context().await?;
+    let mut context = with_engine(settings.context().await?, &arguments.engine).await?;
     let selection = match (&arguments.drop, arguments.from, arguments.to) {
         (drops, ..) if !drops.is_empty() => Selection::Folders(drops.clone()),
         (_, None, None) => Selection::All,
@@ -83,6 +84,10 @@ pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
         say(&if arguments.json { serde_json::to_string_pretty(&found)? } else { describe(&found) });
         return Ok(());
     }
+    let catalog = match arguments.catalog {
+        Some(CatalogKind::Hive) => Some(wanted(&context, &arguments.metastore)?),
+        None => None,
+    };
     let _lease = context.lake.lease().await?;
     if !arguments.json {
         context.progress = Arc::new(Bars::default());
@@ -95,7 +100,7 @@ pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
         one_by_one: arguments.one_by_one,
         hold_damaged: arguments.hold_damaged,
     };
-    let result = run_jobs(&context, jobs, &mut done).await;
+    let result = Box::pin(run_jobs(&context, jobs, &mut done)).await;
     context.progress = Arc::new(entrega_flow::Silent);
     let error = result.as_ref().err().map(crate::failure::render);
     if error.is_some() || !done.batches().is_empty() {
@@ -107,6 +112,9 @@ pub async fn run(settings: &Settings, arguments: Run) -> anyhow::Result<()> {
     result?;
     say(&if arguments.json { serde_json::to_string_pretty(&done)? } else { tell(&done) });
     done.warn();
+    if let Some(catalog) = &catalog {
+        follow(&context, catalog).await?;
+    }
     done.all_taken()
 }
 
@@ -197,7 +205,11 @@ pub fn tell(done: &Done) -> String {
         lines.push(format!("batch {}: {days} summarised in {:.2} s", report.batch_id, report.seconds));
     }
     if let Some(report) = &done.features {
-        let days = report.days.map_or("all days".to_owned(), |days| format!("{days} days"));
+        let days = match (report.days, report.months) {
+            (Some(days), _) => format!("{days} days"),
+            (None, Some(months)) => format!("the days that could see a change, labels of {months} months"),
+            (None, None) => "all days".to_owned(),
+        };
         let rows: Vec<String> = report.rows.iter().map(|(table, rows)| format!("{rows} rows of {table}")).collect();
         lines.push(format!("batch {}: features of {days} in {:.2} s", report.batch_id, report.seconds));
         lines.push(format!("  {}", rows.join(", ")));

@@ -14,6 +14,7 @@
 //!  arrival          gaps, late drops, files copied by hand
 //!  erasing          a person who is forgotten
 //!  places           where a lake lies: made, examined, files in and out
+//!  care             tables looked at, put in shape, swept
 //!  bad_requests     wrong paths, arguments and questions
 //!  heavy_mess       a month of a shop whose system behaves badly: every fault is caught, nothing else changes
 //!  simulated_shop   a shop that never was, all the way
@@ -28,6 +29,7 @@ mod arrival;
 mod bad_deliveries;
 mod bad_requests;
 mod bad_rows;
+mod care;
 mod changed_models;
 mod corrections;
 mod deletions;

@@ -86,7 +86,7 @@ impl FeaturesPlan {
 pub struct FeaturesReport {
     /// The batch.
     pub batch_id: String,
-    /// Days whose decisions were computed; `None` means all.
+    /// Days whose decisions were computed; `None` means all, or those that Spark found.
     pub days: Option<usize>,
     /// Purchase months whose labels were computed; `None` means all.
     pub months: Option<usize>,
@@ -113,6 +113,10 @@ pub async fn plan(context: &Context, ledger: &Ledger) -> Result<FeaturesPlan> {
     let nothing = || FeaturesPlan { spans: Some(Vec::new()), months: Some(BTreeSet::new()), stale: Vec::new() };
     let Some(as_of) = ledger.as_of else { return Ok(nothing()) };
     let Some((last, versions)) = ledger.last_of("features")? else { return Ok(FeaturesPlan::default()) };
+    if context.cluster.is_some() {
+        // Spark finds the changes itself: their rows are not for the client.
+        return Ok(FeaturesPlan::default());
+    }
     let stale: Vec<TableName> = models(context)
         .filter(|model| ledger.models.get(&model.table) != Some(&model.fingerprint))
         .map(|model| model.table.clone())
@@ -145,7 +149,7 @@ pub async fn plan(context: &Context, ledger: &Ledger) -> Result<FeaturesPlan> {
     Ok(FeaturesPlan { spans: Some(spans), months: Some(found.months), stale })
 }
 
-fn deliveries() -> TableName {
+pub(crate) fn deliveries() -> TableName {
     TableName::new(Layer::Clean, "deliveries")
 }
 
@@ -158,6 +162,9 @@ pub async fn compute(
     ledger: Ledger,
     plan: FeaturesPlan,
 ) -> Result<Option<(BatchRow, FeaturesReport)>> {
+    if let Some(cluster) = &context.cluster {
+        return Box::pin(crate::spark::features(context, cluster, ledger)).await;
+    }
     let Some(as_of) = ledger.as_of.filter(|_| !plan.is_empty()) else { return Ok(None) };
     let clock = std::time::Instant::now();
     let begun = ledger.begin("features", "features", context.now());

@@ -392,18 +392,7 @@ impl Batch {
     #[must_use]
     pub fn total(&self) -> DropRow {
         let mut total = DropRow { batch_id: self.note.batch.clone(), ..DropRow::default() };
-        for row in self.files.values() {
-            total.rows_in += row.rows_in;
-            total.inserted += row.inserted;
-            total.updated += row.updated;
-            total.unchanged += row.unchanged;
-            total.superseded += row.superseded;
-            total.duplicate += row.duplicate;
-            total.quarantined += row.quarantined;
-            total.waiting += row.waiting;
-            total.deleted += row.deleted;
-            total.dropped += row.dropped;
-        }
+        self.files.values().for_each(|row| total.add(row));
         total
     }
 

@@ -253,6 +253,9 @@ pub async fn ingest(context: &Context, ledger: Ledger, plan: IngestPlan) -> Resu
     if plan.is_empty() {
         return Ok(None);
     }
+    if let Some(cluster) = &context.cluster {
+        return Box::pin(crate::spark::ingest(context, cluster, ledger, plan)).await;
+    }
     let clock = std::time::Instant::now();
     let mut batch = Batch::open(context, &ledger, &plan).await?;
     let step = |name: &str| tracing::info!(target: "entrega", step = name, seconds = clock.elapsed().as_secs_f64());

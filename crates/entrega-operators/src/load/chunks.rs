@@ -71,13 +71,31 @@ pub fn chunks(lake: &Lake, file: &FileToLoad) -> impl Stream<Item = Result<Chunk
     futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
 }
 
-async fn produce(lake: &Lake, file: &FileToLoad, sender: &mpsc::Sender<Result<Chunk>>) -> Result<()> {
+/// The longest header that is looked for.
+const HEADER_BYTES: u64 = 64 << 10;
+
+/// The first bytes of a file, its header among them.
+pub async fn first(lake: &Lake, file: &FileToLoad) -> Result<Chunk> {
     let path = lake.path(&format!("{}/{}", file.drop, file.name));
-    let found = lake.store().get(&path).await.map_err(|error| match error {
+    let end = HEADER_BYTES.min(file.entry.bytes);
+    let bytes = match lake.store().get_range(&path, 0..end).await {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(not_read(file, &path, error)),
+    };
+    Ok(Chunk { bytes, first_line: 1 })
+}
+
+fn not_read(file: &FileToLoad, path: &object_store::path::Path, error: StoreError) -> crate::OperatorError {
+    match error {
         StoreError::NotFound { .. } => file
             .fault("the manifest names it, but it is not there", "deliver the drop again, files first, manifest last"),
-        other => LakeError::storage(&path, other).into(),
-    })?;
+        other => LakeError::storage(path, other).into(),
+    }
+}
+
+async fn produce(lake: &Lake, file: &FileToLoad, sender: &mpsc::Sender<Result<Chunk>>) -> Result<()> {
+    let path = lake.path(&format!("{}/{}", file.drop, file.name));
+    let found = lake.store().get(&path).await.map_err(|error| not_read(file, &path, error))?;
     let mut cutter = Cutter::new(file.clone(), sender.clone());
     match found.payload {
         GetResultPayload::File(mut local, _) => {

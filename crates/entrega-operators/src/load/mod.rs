@@ -196,6 +196,14 @@ impl Seen {
     }
 }
 
+/// The header of a file, if its contract bears it. Only the file's first bytes are read.
+///
+/// # Errors
+/// [`OperatorError::Delivery`] when the file is not there, is empty, or lacks columns.
+pub async fn header(lake: &Lake, contract: &Contract, file: &FileToLoad) -> Result<Header> {
+    Header::take(contract, file, chunks::first(lake, file).await?).map(|(header, _)| header)
+}
+
 /// Loads CSV text that is already at hand (quarantined rows that are tried again): records without a header, in the
 /// column order that `header` says.
 ///
