@@ -1,9 +1,10 @@
 //! What time it is, and waiting for a later one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
 /// How long a wait may go without a look at the clock: computers sleep, and clocks are set.
 const GLANCE: Duration = Duration::from_secs(20);

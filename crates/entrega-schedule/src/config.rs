@@ -129,9 +129,9 @@ mod optional_duration {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Some)
-            .map_err(|error| D::Error::custom(format!("'{text}' is no duration ({error}); write for example 5m or 1h 30m")))
+        humantime::parse_duration(&text).map(Some).map_err(|error| {
+            D::Error::custom(format!("'{text}' is no duration ({error}); write for example 5m or 1h 30m"))
+        })
     }
 }
 
@@ -184,7 +184,8 @@ impl FileJob {
         const NAMES: &str = "use lower-case letters, digits and _";
         let name = self.name;
         let is_name = |text: &str| {
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         };
         if !is_name(&name) {
             return Err((format!("'{name}' is no name for a job"), NAMES.to_owned()));
@@ -217,7 +218,10 @@ impl FileJob {
                 let known: Vec<_> = before.iter().map(|job| job.name.as_str()).collect();
                 return Err((
                     format!("job '{name}' is to come after '{other}', which is no job before it in the file"),
-                    format!("jobs before it are {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }),
+                    format!(
+                        "jobs before it are {}",
+                        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                    ),
                 ));
             }
         }
