@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +68,18 @@ class Query:
 class Lake:
     """A lake in a folder or a bucket, as its readers see it."""
 
-    url: str = field()
+    url: str
 
     def __init__(self, url: str | PathLike[str]) -> None:
         """A folder, or a URL such as `s3://bucket/prefix`; nothing is opened yet."""
         object.__setattr__(self, "url", fspath(url))
+
+    @classmethod
+    def make(cls, url: str | PathLike[str]) -> Lake:
+        """Makes a place a lake; one that is a lake already stays as it is."""
+        lake = cls(url)
+        output(["lake", "init", "--lake", lake.url])
+        return lake
 
     def __str__(self) -> str:
         return self.url
