@@ -52,11 +52,13 @@ class Query:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries: needs no library, and is meant for few rows. NULLs are left out."""
-        return [json.loads(line) for line in self._output("json").splitlines()]
+        return [json.loads(line) for line in self._output("json").splitlines() if line.strip()]
 
     def csv(self) -> str:
         """The rows as comma-separated values with a header."""
-        return self._output("csv").decode()
+        text = self._output("csv").decode()
+        # The program ends what it prints with a line break, also where the text has one.
+        return text.removesuffix("\n") if text.endswith("\n\n") else text
 
     def _output(self, form: str) -> bytes:
         batch = [] if self.as_of_batch is None else ["--as-of-batch", str(self.as_of_batch)]
