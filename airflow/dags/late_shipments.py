@@ -3,8 +3,8 @@
     bucket: exports/<date>.zip ──fetch──▶ a drop ──ingest, summarise──▶ tables
     bucket: reports/late_to_carrier_<date>.csv ◀──deliver── late items per seller ◀──┘
 
-Every morning the order system leaves its export in a bucket. The DAG takes it in, asks which sellers handed items to the
-carrier too late, and leaves the answer as CSV in the same bucket.
+Every morning the order system leaves its export in a bucket. The DAG takes it in, asks which sellers handed items to
+the carrier too late, and leaves the answer as CSV in the same bucket.
 
 It wants the Airflow variable `entrega_bucket`, the connection `aws_default`, and the lake in the workers' ENTREGA_LAKE.
 """
@@ -17,7 +17,6 @@ from pathlib import Path
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import DAG, Variable, task
-
 from entrega import Lake, operators
 from entrega.airflow import EntregaOperator
 
@@ -44,7 +43,7 @@ with DAG(
 
     @task
     def fetch(ds: str | None = None) -> str:
-        """Makes a drop of the day's export, and names it. Fetched again, it is a second drop of the same rows: no harm."""
+        """Makes a drop of the day's export, and names it. Fetched again, the same rows change nothing."""
         with tempfile.TemporaryDirectory() as folder:
             named = S3Hook().download_file(
                 f"exports/{ds}.zip", Variable.get("entrega_bucket"), local_path=folder, preserve_file_name=True

@@ -1,4 +1,4 @@
-"""For an Airflow that has the package on its path but not installed as a wheel: names the plug-in that a wheel declares."""
+"""Names the plug-in to an Airflow that has the package on its path only; an installed wheel declares it by itself."""
 
 from entrega.airflow.plugin import EntregaPlugin
 

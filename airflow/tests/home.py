@@ -1,7 +1,7 @@
 """A real Airflow with a home of its own.
 
-Runs go through `airflow dags test`: it parses the DAG files, keeps them in the database as the scheduler would, and runs
-every task by the scheduler's rules, with nothing else to start. What became of a run is read from Airflow's database.
+Runs go through `airflow dags test`: it parses the DAG files, keeps them in the database as the scheduler would, and
+runs every task by the scheduler's rules, with nothing else to start. What became of a run is read from the database.
 """
 
 from __future__ import annotations
@@ -56,15 +56,17 @@ class Home:
 
     def copy(self, folder: Path, **settings: str) -> Home:
         """Another one, in its state."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        folder.mkdir()
+        # The database alone: what else lies beside it names the folder that it was made in.
+        shutil.copy(self.folder / "airflow.db", folder)
         return Home(folder, settings)
 
     def run(self, dag: str, date: str) -> dict[str, str]:
         """Runs a DAG for a logical date; gives each task's state."""
         done = airflow(["dags", "test", dag, date], environment(self.folder) | self.settings)
         rows = self.rows(
-            "select t.task_id, t.state from task_instance t join dag_run r on r.run_id = t.run_id and r.dag_id = t.dag_id"
-            " where r.dag_id = ? and r.logical_date like ?",
+            "select t.task_id, t.state from task_instance t join dag_run r"
+            " on r.run_id = t.run_id and r.dag_id = t.dag_id where r.dag_id = ? and r.logical_date like ?",
             (dag, f"{date.replace('T', ' ')}%"),
         )
         assert rows, f"airflow dags test {dag} {date}\n{done.stdout}\n{done.stderr}"

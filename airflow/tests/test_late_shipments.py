@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import uuid
 import zipfile
+from pathlib import Path
 
 import boto3
+import pytest
 from conftest import SHOP
 from entrega.program import output
 from home import Home
@@ -15,7 +17,7 @@ DATE = "2018-03-30"
 
 
 def test_an_export_in_the_bucket_becomes_a_list_of_late_sellers_in_the_bucket(
-    bucket_server: dict[str, str], empty_home: Home, tmp_path, monkeypatch
+    bucket_server: dict[str, str], empty_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = bucket_server["ENTREGA_TEST_BUCKET"]
     keys = {name: value for name, value in bucket_server.items() if name.startswith("AWS_")}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from entrega import Busy, DataFault, Failed, Lake, ProgramMissing, WrongRequest, operators
 from entrega.errors import told
 from entrega.program import find, output

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
 from entrega import Lake, operators
 
 GUIDES = ROOT / "docs" / "guides"

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
+
 from entrega import Lake, WrongRequest
 
 FIRST = """-- a query may begin with a comment

@@ -6,8 +6,9 @@ import inspect
 from datetime import datetime
 from pathlib import Path
 
-import generate
 import pytest
+
+import generate
 from entrega import EntregaError, Lake, WrongRequest, operators
 from entrega.program import answer, output
 
