@@ -117,8 +117,7 @@ test-python: $(AIRFLOW_VENV)/ready build ## The Python package: every function a
 
 test-airflow: $(AIRFLOW_VENV)/ready build ## The plan's DAGs in a real Airflow: same rows as without it; late shipments, out of and into a bucket
 	@$(SERVICES) install s3; \
-	export ENTREGA=$(ENTREGA) SERVICES_PYTHON=$(SERVICES_BIN)/python AWS_CLI=$(SERVICES_BIN)/aws; \
-	$(AIRFLOW_VENV)/bin/python -m pytest -q --durations=0 airflow/tests
+	export ENTREGA=$(ENTREGA); $(AIRFLOW_VENV)/bin/python -m pytest -q --durations=0 airflow/tests
 
 $(AIRFLOW_VENV)/ready: airflow/tests/requirements.txt
 	python3 -m venv $(AIRFLOW_VENV)

@@ -42,7 +42,7 @@ def new_home(empty_home: Home, tmp_path: Path) -> Callable[..., Home]:
     """Makes an Airflow whose tasks work on a lake."""
 
     def make(lake: Lake, plan: Path = TESTS / "plan.json", **settings: str) -> Home:
-        return empty_home.copy(tmp_path / "airflow", ENTREGA_LAKE=lake.url, ENTREGA_PLAN=str(plan), **settings)
+        return empty_home.copy(tmp_path / "home", ENTREGA_LAKE=lake.url, ENTREGA_PLAN=str(plan), **settings)
 
     return make
 

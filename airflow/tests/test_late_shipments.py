@@ -33,7 +33,7 @@ def test_an_export_in_the_bucket_becomes_a_list_of_late_sellers_in_the_bucket(
     client.put_object(Bucket=bucket, Key=f"exports/{DATE}.zip", Body=export.getvalue())
 
     settings = {"ENTREGA_LAKE": lake, "AIRFLOW_VAR_ENTREGA_BUCKET": bucket, "AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
-    home = empty_home.copy(tmp_path / "airflow", **keys, **settings)
+    home = empty_home.copy(tmp_path / "home", **keys, **settings)
     states = home.run("late_shipments", f"{DATE}T00:00:00")
 
     tasks = ["fetch", "ingest", "summarise", "late_per_seller", "deliver"]

@@ -6,6 +6,7 @@ import errno
 import importlib
 import json
 import os
+import re
 import threading
 import time
 import tomllib
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pendulum
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.timetables.base import DataInterval, TimeRestriction
 from entrega import Failed, Lake, WrongRequest
@@ -162,6 +164,17 @@ def test_a_task_that_is_killed_takes_its_process_with_it(tmp_path: Path) -> None
     assert isinstance(raised[0], Failed)
     assert "gave no reason" in str(raised[0])
     task.on_kill()
+
+
+def test_the_guides_own_task_is_one() -> None:
+    guide = (ROOT / "docs" / "guides" / "airflow.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert len(examples) == 1
+    with DAG("guide") as dag:
+        exec(compile(examples[0], "airflow.md", "exec"), {})
+    task = dag.get_task("ingest")
+    task.render_template_fields({"data_interval_end": moment("2018-02-05T09:00Z")}, jinja_env=dag.get_template_env())
+    assert task.arguments == {"until": "2018-02-05T09:00:00+00:00"}
 
 
 def test_the_wheel_declares_the_plug_in_that_names_the_timetable() -> None:

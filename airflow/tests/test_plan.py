@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from conftest import DAY
@@ -37,7 +38,7 @@ def test_three_hours_and_the_day_after_them_leave_the_rows_of_a_plain_run(
 ) -> None:
     plain = new_lake("plain")
     output(["run", "all", "--lake", plain.url])
-    lake = new_lake("airflow")
+    lake = new_lake("lake")
     home = new_home(lake)
     # All 25 drops lie there from the beginning: the one of all that was before, and 24 hours.
     for hour, taken in (("08", 10), ("09", 11), ("23", 25)):
@@ -51,6 +52,11 @@ def test_three_hours_and_the_day_after_them_leave_the_rows_of_a_plain_run(
     assert len(expected["features.at_purchase"]) > 0
     for table, rows in expected.items():
         assert found[table] == rows, table
+    # What the scheduler would begin next, as the database has it: the plan's offset after the interval's end.
+    [(due, end)] = home.rows(
+        "select next_dagrun_create_after, next_dagrun_data_interval_end from dag where dag_id = 'entrega_hourly'"
+    )
+    assert datetime.fromisoformat(due) - datetime.fromisoformat(end) == timedelta(seconds=600)
     # Tables are assets: other DAGs can be scheduled on them.
     events = home.rows("select a.name, count(*) from asset_event e join asset a on a.id = e.asset_id group by a.name")
     assert dict(events)["entrega/clean.orders"] == 3

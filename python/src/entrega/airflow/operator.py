@@ -72,8 +72,12 @@ class EntregaOperator(BaseOperator):
         lines: list[str] = []
         reader = threading.Thread(target=self._pass_on, args=(process.stderr, lines), daemon=True)
         reader.start()
-        written = process.stdout.read()
-        code = process.wait()
+        try:
+            written = process.stdout.read()
+            code = process.wait()
+        finally:
+            # Whatever ends the waiting, a limit of time for instance, ends the process too.
+            self.on_kill()
         reader.join()
         if code == 0:
             return parsed(written)
