@@ -9,13 +9,15 @@ VENV := $(CACHE)/parity-venv
 NOTEBOOKS_VENV := $(CACHE)/notebooks-venv
 FAULTS_VENV := $(CACHE)/faults-venv
 DEPLOY_VENV := $(CACHE)/deploy-venv
+AIRFLOW_VENV := $(CACHE)/airflow-venv
+WHEEL_VENV := $(CACHE)/wheel-venv
 SERVICES_BIN := $(CACHE)/services/venv/bin
 SERVICES := python3 services/services.py
 ENTREGA := $(CARGO_TARGET_DIR)/release/entrega
 DEMO_LAKE ?= demo-lake
 OLIST_ZIP ?=
 
-.PHONY: help build demo services services-stop test check test-rust test-parity test-services test-s3 test-spark test-notebooks test-real test-deploy docs clean
+.PHONY: help build demo services services-stop test check test-rust test-parity test-services test-s3 test-spark test-notebooks test-real test-deploy test-python test-airflow wheel docs clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -108,6 +110,27 @@ test-deploy: $(DEPLOY_VENV)/ready ## Templates, images and scripts of deploy/: l
 $(DEPLOY_VENV)/ready: deploy/lint/requirements.txt
 	python3 -m venv $(DEPLOY_VENV)
 	$(DEPLOY_VENV)/bin/python -m pip install --quiet -r deploy/lint/requirements.txt
+	touch $@
+
+test-python: $(AIRFLOW_VENV)/ready build ## The Python package: every function and form against the program, the guides' examples
+	export ENTREGA=$(ENTREGA); $(AIRFLOW_VENV)/bin/python -m pytest -q python/tests
+
+test-airflow: $(AIRFLOW_VENV)/ready build ## The plan's DAGs in a real Airflow: same rows as without it; late shipments, out of and into a bucket
+	@$(SERVICES) install s3; \
+	export ENTREGA=$(ENTREGA); $(AIRFLOW_VENV)/bin/python -m pytest -q --durations=0 airflow/tests
+
+$(AIRFLOW_VENV)/ready: airflow/tests/requirements.txt
+	python3 -m venv $(AIRFLOW_VENV)
+	$(AIRFLOW_VENV)/bin/python -m pip install --quiet -r airflow/tests/requirements.txt
+	$(AIRFLOW_VENV)/bin/python -m pip check
+	touch $@
+
+wheel: $(WHEEL_VENV)/ready ## The Python package with the program in it, into CARGO_TARGET_DIR/wheels
+	cd python && $(WHEEL_VENV)/bin/maturin build --release --locked --out $(CARGO_TARGET_DIR)/wheels
+
+$(WHEEL_VENV)/ready: python/requirements.txt
+	python3 -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet -r python/requirements.txt
 	touch $@
 
 docs: build ## Generate the reference pages
