@@ -145,7 +145,6 @@ impl Scheduler {
     fn note(&mut self, state: &mut State, ended: Ended) -> bool {
         let Ended { due: Due { job: name, interval, attempt }, began, outcome } = ended;
         let now = self.clock.now();
-        #[expect(clippy::cast_precision_loss, reason = "runs are shorter than ages")]
         let seconds = (now - began).num_milliseconds() as f64 / 1000.0;
         let (Some(job), Some(known)) = (self.config.job(&name), state.jobs.get_mut(&name)) else { return false };
         match outcome {

@@ -247,7 +247,7 @@ async fn a_stop_lets_the_run_in_hand_end() {
         random: Box::new(|| 0.5),
     };
     let life = tokio::spawn(scheduler.run(stop.clone()));
-    time::sleep(Duration::from_secs(600)).await;
+    time::sleep(Duration::from_mins(10)).await;
     stop.cancel();
     life.await.unwrap().unwrap();
     assert_eq!(world.done("hourly").len(), 1);
