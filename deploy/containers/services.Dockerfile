@@ -7,8 +7,8 @@
 
 FROM maven:3.9.9-eclipse-temurin-17 AS jars
 COPY services/pom.xml /pom.xml
-RUN --mount=type=cache,target=/root/.m2 \
-    mvn --quiet --batch-mode --file /pom.xml -DincludeScope=runtime -DoutputDirectory=/jars \
+RUN --mount=type=cache,target=/var/cache/maven \
+    mvn --quiet --batch-mode -Dmaven.repo.local=/var/cache/maven --file /pom.xml -DincludeScope=runtime -DoutputDirectory=/jars \
     dependency:copy-dependencies
 
 

@@ -21,7 +21,7 @@ use entrega_engine::{Inputs, Wanted};
 use entrega_lake::{Rewrite, TableState};
 use entrega_model::{
     model::{Check, Model, WriteMode},
-    tables::{Layer, TableName},
+    tables::{EVENT_COLUMNS, Layer, TableName},
 };
 use entrega_operators::{
     check::{CheckResult, References, check, stop_at_failure},
@@ -38,16 +38,6 @@ use crate::{
     source::{UNIT_ROWS, merge_checks},
     tables::{self, MissingReference},
 };
-
-/// The columns whose days are events of an order; the summaries count them.
-const EVENT_COLUMNS: [&str; 6] = [
-    "purchase_date",
-    "order_approved_at",
-    "order_delivered_carrier_date",
-    "order_delivered_customer_date",
-    "order_estimated_delivery_date",
-    "review_creation_date",
-];
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;

@@ -6,6 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
+/// The columns of `clean.deliveries` whose days are events of an order; the summaries count them.
+pub const EVENT_COLUMNS: [&str; 6] = [
+    "purchase_date",
+    "order_approved_at",
+    "order_delivered_carrier_date",
+    "order_delivered_customer_date",
+    "order_estimated_delivery_date",
+    "review_creation_date",
+];
+
 /// The folder of a lake in which batches that Spark runs keep what they compute on their way.
 pub const STAGING: &str = "_staging";
 

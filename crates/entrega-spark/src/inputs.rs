@@ -8,14 +8,15 @@
 //! The months are literals (or session variables, which Spark takes for literals), so that Delta passes over the files
 //! of all others without opening one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use entrega_model::{
     model::Model,
     tables::{Layer, TableName},
 };
 
-use crate::{Batch, Result, Script, SparkError, quote};
+use crate::{Batch, Result, Script, SparkError, extent, quote};
 
 /// The views that stand for tables.
 #[derive(Debug, Clone)]
@@ -43,6 +44,30 @@ impl Inputs {
     pub fn add_as_of(&mut self, script: &mut Script, batch: &Batch) {
         let as_of = TableName::new(Layer::Ops, "as_of");
         self.add(script, &as_of, &format!("SELECT {} AS as_of", quote::timestamp(batch.as_of)));
+    }
+
+    /// Adds what models read, each table once: as published, of these months only where it is partitioned and months
+    /// are given.
+    ///
+    /// # Errors
+    /// When the batch does not know a table.
+    pub fn add_reads<'a>(
+        &mut self,
+        script: &mut Script,
+        batch: &Batch,
+        reads: impl Iterator<Item = &'a TableName>,
+        months: Option<&BTreeSet<NaiveDate>>,
+    ) -> Result<()> {
+        for read in reads.collect::<BTreeSet<_>>() {
+            if read.layer == Layer::Ops {
+                self.add_as_of(script, batch);
+                continue;
+            }
+            let partition = batch.tables.get(read)?.partition.as_ref().map(|column| quote::name(column)).transpose()?;
+            let condition = partition.zip(months).map(|(column, months)| extent::is_one_of(&column, months));
+            self.add_published(script, batch, read, condition.as_deref())?;
+        }
+        Ok(())
     }
 
     /// Adds a table that the batch does not write, as readers see it, where a condition holds.

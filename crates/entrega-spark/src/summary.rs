@@ -124,16 +124,7 @@ fn compute(
         _ => None,
     };
     let mut inputs = Inputs::new(suffix);
-    let reads: BTreeSet<&TableName> = group.iter().flat_map(|(model, _)| &model.reads).collect();
-    for read in reads {
-        if read.layer == Layer::Ops {
-            inputs.add_as_of(script, batch);
-            continue;
-        }
-        let partition = batch.tables.get(read)?.partition.as_ref().map(|column| quote::name(column)).transpose()?;
-        let condition = partition.zip(months.as_ref()).map(|(column, months)| extent::is_one_of(&column, months));
-        inputs.add_published(script, batch, read, condition.as_deref())?;
-    }
+    inputs.add_reads(script, batch, group.iter().flat_map(|(model, _)| &model.reads), months.as_ref())?;
     for (model, extent) in group {
         let condition = match extent {
             Extent::Whole => None,

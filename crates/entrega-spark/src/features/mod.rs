@@ -108,16 +108,7 @@ fn compute_labels(script: &mut Script, batch: &Batch, models: &[&Model], since: 
         return Ok(());
     }
     let mut inputs = Inputs::new("_of_labels");
-    let reads: BTreeSet<&TableName> = models.iter().flat_map(|model| &model.reads).collect();
-    for read in reads {
-        if read.layer == Layer::Ops {
-            inputs.add_as_of(script, batch);
-            continue;
-        }
-        let partition = batch.tables.get(read)?.partition.as_ref().map(|column| quote::name(column)).transpose()?;
-        let condition = partition.zip(months.as_ref()).map(|(column, months)| extent::is_one_of(&column, months));
-        inputs.add_published(script, batch, read, condition.as_deref())?;
-    }
+    inputs.add_reads(script, batch, models.iter().flat_map(|model| &model.reads), months.as_ref())?;
     for model in models {
         let rows = replace::view_of(model);
         script.staged(&rows, &inputs.query(model, None)?);

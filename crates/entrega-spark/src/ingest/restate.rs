@@ -12,21 +12,11 @@ use entrega_model::{
     contract::Contract,
     model::{Model, WriteMode},
     project::Project,
-    tables::{Layer, TableName},
+    tables::{EVENT_COLUMNS, Layer, TableName},
 };
 
 use super::{facts::Ingest, upsert::HOMES};
 use crate::{Batch, Result, Script, check, quote, replace};
-
-/// The columns whose days are events of an order; the summaries count them.
-const EVENT_COLUMNS: [&str; 6] = [
-    "purchase_date",
-    "order_approved_at",
-    "order_delivered_carrier_date",
-    "order_delivered_customer_date",
-    "order_estimated_delivery_date",
-    "review_creation_date",
-];
 
 /// Dimensions that items refer to: source and key.
 const REFERENCES: [(&str, &str); 2] = [("sellers", "seller_id"), ("products", "product_id")];
